@@ -1,0 +1,1 @@
+"""Configuration for administrators; read-only for everything that is a record."""

@@ -1,0 +1,21 @@
+"""The app and its admin, as Django loads them."""
+
+from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
+
+
+class ApprovalsConfig(AppConfig):
+    name = "approvals"
+    verbose_name = "Countersign"
+
+    def ready(self) -> None:
+        from django.db.models.signals import post_migrate
+
+        from approvals import checks  # noqa: F401 - registers them
+        from approvals.people.roles import make_roles
+
+        post_migrate.connect(make_roles, sender=self)
+
+
+class AdminConfig(DjangoAdminConfig):
+    default_site = "approvals.admin.site.Site"

@@ -1,0 +1,172 @@
+"""CALLBACK OUT, meanwhile: tell the engines "still waiting" so that no step times out.
+
+Planned in PostgreSQL, claimed in batches, sent by threads outside any transaction. A claim first
+moves `due_at` on by a short lease: if this process dies, another one sends soon. The next due time
+proper is written after the engine has taken the heartbeat.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import connection
+
+from approvals.engines.base import Fate, Step
+from approvals.engines.registry import engine_for
+from approvals.errors import CallbackRefused, EngineError, TaskGone
+from approvals.models import Connection
+from approvals.tokens import TaskToken, decrypt
+
+log = structlog.get_logger(__name__)
+
+BATCH = 200
+
+# The lease is 1 to 15 s: three quarters of the planned gap, so that one death in the middle of a
+# batch still leaves the engine's own limit (2.5 gaps) untouched.
+_CLAIM = """
+    WITH batch AS (
+        SELECT task_id FROM approvals_heartbeat
+        WHERE due_at <= now() ORDER BY due_at LIMIT %s
+        FOR UPDATE SKIP LOCKED
+    )
+    UPDATE approvals_heartbeat AS h
+    SET due_at = now() + make_interval(secs => least(15, greatest(1, h.every * 0.75)))
+    FROM batch, approvals_approvaltask AS t
+    WHERE h.task_id = batch.task_id AND t.id = batch.task_id
+    RETURNING h.task_id, h.connection_id, h.every, h.due_at,
+              t.token_ciphertext, t.execution_id, t.state
+"""
+# Whoever lost its lease meanwhile finds another `due_at` and writes nothing.
+_PLAN_NEXT = """
+    UPDATE approvals_heartbeat AS h
+    SET due_at = now() + make_interval(secs => r.pause),
+        sent_at = CASE WHEN r.error = '' THEN now() ELSE h.sent_at END,
+        error = r.error
+    FROM unnest(%s::uuid[], %s::timestamptz[], %s::float[], %s::text[])
+         AS r(task_id, lease, pause, error)
+    WHERE h.task_id = r.task_id AND h.due_at = r.lease
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One claimed heartbeat; `lease` is the `due_at` that the claim wrote."""
+
+    task_id: UUID
+    connection_id: int
+    every: float
+    lease: datetime
+    token_ciphertext: bytes
+    execution_id: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What to write for one heartbeat: seconds until the next; `error` blank if it was taken."""
+
+    due: Due
+    pause: float
+    error: str = ""
+    gone: bool = False
+
+
+class TokenBucket:
+    """At most `rate` a second, with a burst of one second. Waits by the monotonic clock."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._next = time.monotonic() - 1.0
+        self._lock = threading.Lock()
+
+    def take(self) -> None:
+        with self._lock:
+            now = time.monotonic()
+            self._next = max(self._next, now - 1.0) + 1.0 / self._rate
+            wait = self._next - now
+        if wait > 0:
+            time.sleep(wait)
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(settings.HEARTBEAT_THREADS, thread_name_prefix="heartbeat")
+
+
+@lru_cache(maxsize=256)
+def _bucket(connection_id: int) -> TokenBucket:
+    return TokenBucket(settings.HEARTBEATS_PER_SECOND)
+
+
+def send_due(on_gone: Callable[[UUID], None], *, seconds: float = 10.0) -> int:
+    """Send what is due, batch by batch, for at most about `seconds`; how many were sent.
+
+    `on_gone(task_id)` is called for each step that the engine says has ended.
+    """
+    until = time.monotonic() + seconds
+    sent = 0
+    while batch := _claim():
+        connections = Connection.objects.in_bulk({due.connection_id for due in batch})
+        to = [connections[due.connection_id] for due in batch]
+        results = list(_threads().map(_send, batch, to))
+        _write(results)
+        for result in results:
+            if result.gone:
+                on_gone(result.due.task_id)
+        sent += len(results)
+        if len(batch) < BATCH or time.monotonic() > until:
+            break
+    return sent
+
+
+def _claim() -> list[Due]:
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [BATCH])
+        return [Due(*row) for row in cursor.fetchall()]
+
+
+def _send(due: Due, to: Connection) -> Result:
+    """One heartbeat; runs in a thread and touches no database."""
+    soon = min(5.0, due.every / 4)
+    try:
+        engine = engine_for(to.config)
+        _bucket(due.connection_id).take()
+        engine.heartbeat(TaskToken(decrypt(due.token_ciphertext)))
+    except TaskGone:
+        return Result(due, soon, gone=True)
+    except CallbackRefused as error:
+        # "Invalid token" may be what is said of a step that ended; its execution knows.
+        try:
+            fate = engine.find_out(Step(due.execution_id, due.state), "")
+        except EngineError:
+            fate = Fate.UNKNOWN
+        return Result(due, due.every, error=str(error), gone=fate == Fate.OTHERWISE)
+    except Exception as error:  # one bad row must not keep the other 199 from being written
+        if not isinstance(error, EngineError):
+            log.error("heartbeat failed", task=str(due.task_id), exc_info=error)
+        return Result(due, soon, error=str(error) or type(error).__name__)
+    return Result(due, due.every * random.uniform(0.85, 1.0))  # noqa: S311 - no secret
+
+
+def _write(results: list[Result]) -> None:
+    for result in results:
+        if result.error:
+            log.warning("heartbeat not taken", task=str(result.due.task_id), error=result.error)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _PLAN_NEXT,
+            [
+                [result.due.task_id for result in results],
+                [result.due.lease for result in results],
+                [result.pause for result in results],
+                [result.error[:300] for result in results],
+            ],
+        )

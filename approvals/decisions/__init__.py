@@ -1,0 +1,1 @@
+"""DECISION: the only room that settles tasks."""

@@ -1,0 +1,1 @@
+"""CALLBACK OUT, the far end: systems that wait. Engines know no models."""

@@ -1,0 +1,60 @@
+"""What can go wrong, named by what the caller should do. A docstring is the default message."""
+
+
+class CountersignError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or " ".join((type(self).__doc__ or "").split()))
+
+
+# --- message in ---------------------------------------------------------------------------------
+
+
+class MessageNotUnderstood(CountersignError):
+    """No task can be made of this message.
+
+    `code` is a short stable word for the quarantine (`not_json`, `no_token`, `unknown_gate`, …).
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+# --- decision -----------------------------------------------------------------------------------
+
+
+class CannotDecide(CountersignError):
+    """This decision can't be taken."""
+
+
+class AlreadySettled(CannotDecide):
+    """This task is already settled."""
+
+
+# --- engines ------------------------------------------------------------------------------------
+
+
+class EngineError(CountersignError):
+    """An engine did not take a call. `code` is the engine's own word for it."""
+
+    def __init__(self, message: str = "", *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class EngineUnavailable(EngineError):
+    """The engine did not take the call, for now: try again later."""
+
+
+class OutcomeUnknown(EngineError):
+    """The call was sent and its answer was lost: it may or may not have been taken."""
+
+
+class TaskGone(EngineError):
+    """The token is dead: the step was closed, timed out or stopped. Stop."""
+
+
+class CallbackRefused(EngineError):
+    """The engine refuses this call for good: stop and show an operator."""

@@ -1,0 +1,1 @@
+"""The door for reviewers: what waits for them, and the two buttons."""

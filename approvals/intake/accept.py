@@ -1,0 +1,217 @@
+"""MESSAGE IN, last step: bodies become tasks or quarantine rows. The sole creator of tasks.
+
+Idempotent: a body may come any number of times, in one batch or in two processes at once, and
+becomes one row. The caller deletes from its queue, or answers 2xx, after this has returned.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from django.db import DataError, transaction
+from django.db.models import Q
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from approvals.audit.record import Action, event, record
+from approvals.errors import MessageNotUnderstood
+from approvals.intake.masking import masked
+from approvals.intake.message import IncomingMessage
+from approvals.intake.shapes import read
+from approvals.models import ApprovalTask, Gate, Heartbeat, QuarantinedMessage, Source
+from approvals.people.eligibility import find_requesters
+from approvals.tokens import digest, encrypt
+
+log = structlog.get_logger(__name__)
+
+# Of HeartbeatSeconds: the gap stays below half of it with jitter and a busy second added.
+HEARTBEAT_SHARE = 0.4
+# Past the deadline by our clock, before the engine is asked whether it thinks so too.
+EXPIRY_GRACE = dt.timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What became of one body: the task it is (new or known before), or why there is none."""
+
+    task_id: UUID | None
+    is_new: bool = False
+    problem: MessageNotUnderstood | None = None
+
+
+def accept(source: Source, bodies: Sequence[str | bytes]) -> list[Acceptance]:
+    """Store a batch in one transaction; the answer has one entry a body, in the same order."""
+    try:
+        return _accept(source, bodies)
+    except DataError:
+        # One body that PostgreSQL refuses must not hold up the other nine for ever.
+        if len(bodies) > 1:
+            return [accept(source, [body])[0] for body in bodies]
+        problem = MessageNotUnderstood("not_storable", "The database refuses this message.")
+        with transaction.atomic():
+            _quarantine(source, [(bodies[0], problem)])
+        return [Acceptance(task_id=None, problem=problem)]
+
+
+def _accept(source: Source, bodies: Sequence[str | bytes]) -> list[Acceptance]:
+    read_bodies = [_read(body) for body in bodies]
+    messages = [message for message in read_bodies if isinstance(message, IncomingMessage)]
+    # Read each time, the source's own too: a policy that was changed applies at once.
+    gates = list(Gate.objects.filter(Q(slug__in={m.gate for m in messages}) | Q(pk=source.gate_id)))
+    requesters = find_requesters({m.requested_by for m in messages})
+
+    tasks: dict[int, ApprovalTask] = {}
+    problems: dict[int, MessageNotUnderstood] = {}
+    for position, message in enumerate(read_bodies):
+        try:
+            if isinstance(message, MessageNotUnderstood):
+                raise message
+            gate = _gate_of(message, source, gates)
+            tasks[position] = _task(message, source, gate, requesters)
+        except MessageNotUnderstood as problem:
+            problems[position] = problem
+
+    with transaction.atomic():
+        stored = _store(list(tasks.values()))
+        _quarantine(source, [(bodies[at], problem) for at, problem in problems.items()])
+
+    for problem in problems.values():
+        log.warning("message quarantined", source=source.name, code=problem.code)
+    return [
+        Acceptance(
+            task_id=stored[tasks[at].token_digest],
+            is_new=stored[tasks[at].token_digest] == tasks[at].pk,
+        )
+        if at in tasks
+        else Acceptance(task_id=None, problem=problems[at])
+        for at in range(len(bodies))
+    ]
+
+
+def _read(body: str | bytes) -> IncomingMessage | MessageNotUnderstood:
+    try:
+        return read(body)
+    except MessageNotUnderstood as problem:
+        return problem
+
+
+def _gate_of(message: IncomingMessage, source: Source, gates: list[Gate]) -> Gate:
+    gate = next(
+        (
+            gate
+            for gate in gates
+            if (gate.slug == message.gate if message.gate else gate.pk == source.gate_id)
+        ),
+        None,
+    )
+    if message.gate and gate is None:
+        raise MessageNotUnderstood(
+            "unknown_gate", f"There is no gate “{message.gate}”. Create it, then replay."
+        )
+    if gate is None:
+        raise MessageNotUnderstood(
+            "no_gate", "The message names no gate and its source has none for such messages."
+        )
+    if gate.exclude_requester and not message.requested_by:
+        raise MessageNotUnderstood(
+            "no_requester",
+            f"At “{gate.name}” the requester may not decide, and the message does not say who "
+            "requested (requestedBy).",
+        )
+    return gate
+
+
+def _task(
+    message: IncomingMessage, source: Source, gate: Gate, requesters: dict[str, int]
+) -> ApprovalTask:
+    context = message.context
+    deadline = message.deadline
+    timeout = message.timeout_seconds or gate.timeout_seconds
+    if deadline is None and timeout:
+        deadline = (context.entered_at or timezone.now()) + dt.timedelta(seconds=timeout)
+    token = message.token.reveal()
+    return ApprovalTask(
+        id=uuid7(),
+        gate=gate,
+        source=source,
+        connection_id=source.connection_id,
+        token_ciphertext=encrypt(token),
+        token_digest=digest(token),
+        title=message.title or gate.name,
+        summary=message.summary,
+        payload=message.input,
+        links=[{"title": link.title, "url": link.url} for link in message.links],
+        requested_by=message.requested_by,
+        requester_id=requesters.get(message.requested_by.casefold()),
+        workflow=context.workflow[:200],
+        workflow_id=context.workflow_id[:500],
+        execution_name=context.execution_name[:200],
+        execution_id=context.execution_id[:500],
+        state=context.state[:200],
+        dedupe_key=message.dedupe_key[:200],
+        heartbeat_seconds=message.heartbeat_seconds or gate.heartbeat_seconds,
+        deadline=deadline,
+        expiry_due_at=deadline + EXPIRY_GRACE if deadline else None,
+    )
+
+
+def _store(tasks: list[ApprovalTask]) -> dict[bytes, UUID]:
+    """Insert what is new; ids by token digest for all of `tasks`, known ones included."""
+    if not tasks:
+        return {}
+    ApprovalTask.objects.bulk_create(tasks, ignore_conflicts=True)
+    stored = {
+        bytes(token_digest): pk
+        for token_digest, pk in ApprovalTask.objects.filter(
+            token_digest__in=[task.token_digest for task in tasks]
+        ).values_list("token_digest", "pk")
+    }
+    new = [task for task in tasks if stored[task.token_digest] == task.pk]
+    Heartbeat.objects.bulk_create(
+        Heartbeat(task=task, connection_id=task.connection_id, every=every)
+        for task in new
+        if (every := _seconds_between_heartbeats(task))
+    )
+    record(
+        *(
+            event(Action.RECEIVED, task=task, source=task.source.name, gate=task.gate.name)
+            for task in new
+        )
+    )
+    return stored
+
+
+def _seconds_between_heartbeats(task: ApprovalTask) -> float | None:
+    """A step that asks for heartbeats gets them; any other is asked now and then if it waits."""
+    if task.heartbeat_seconds:
+        return task.heartbeat_seconds * HEARTBEAT_SHARE
+    return task.source.connection.probe_seconds
+
+
+def _quarantine(source: Source, held: list[tuple[str | bytes, MessageNotUnderstood]]) -> None:
+    if not held:
+        return
+    rows = []
+    for body, problem in held:
+        text = body.decode("utf-8", "backslashreplace") if isinstance(body, bytes) else body
+        text = text.encode("utf-8", "backslashreplace").decode()  # lone surrogates
+        rows.append(
+            QuarantinedMessage(
+                source=source,
+                code=problem.code,
+                reason=str(problem)[:500],
+                body_ciphertext=encrypt(text),
+                body_digest=digest(text),
+                shown=masked(text),
+            )
+        )
+    QuarantinedMessage.objects.bulk_create(rows, ignore_conflicts=True)
+    new = QuarantinedMessage.objects.filter(pk__in=[row.pk for row in rows])
+    record(
+        *(
+            event(Action.QUARANTINED, source=source.name, code=row.code, message=str(row.pk))
+            for row in new
+        )
+    )

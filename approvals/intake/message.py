@@ -1,0 +1,46 @@
+"""The canonical message: what every source's raw body becomes before it is accepted. Pure."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from approvals.tokens import TaskToken
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionContext:
+    """What the engine says about the step that waits (Step Functions' context object)."""
+
+    execution_id: str = ""  # an ARN in Step Functions
+    execution_name: str = ""
+    workflow_id: str = ""  # the state machine's ARN
+    workflow: str = ""  # the state machine's name
+    state: str = ""
+    entered_at: datetime | None = None
+    retry_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A place where a reviewer can look something up; always http(s)."""
+
+    title: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingMessage:
+    """One inbound item, verified and normalised. Only the token is required."""
+
+    token: TaskToken
+    title: str = ""  # ≤ 200 characters, one line
+    summary: str = ""  # markdown, ≤ 10,000 characters
+    gate: str = ""  # a gate's slug
+    requested_by: str = ""  # ≤ 254 characters
+    input: Any = None  # JSON, every occurrence of the token masked
+    links: tuple[Link, ...] = ()
+    heartbeat_seconds: int | None = None
+    timeout_seconds: int | None = None
+    deadline: datetime | None = None
+    dedupe_key: str = ""
+    context: ExecutionContext = field(default_factory=ExecutionContext)

@@ -1,0 +1,1 @@
+"""MESSAGE IN, first step: each source verifies, parses and calls `accept`."""

@@ -1,0 +1,15 @@
+"""The table of the database cache, which holds the sign-in's rate limits."""
+
+from django.core.management import call_command
+from django.db import migrations
+
+
+def create(apps, schema_editor):
+    call_command("createcachetable", database=schema_editor.connection.alias, verbosity=0)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("approvals", "0001_initial")]
+    operations = [
+        migrations.RunPython(create, migrations.RunPython.noop, elidable=False),
+    ]

@@ -1,0 +1,26 @@
+"""What is stored, one noun a file, in the order of the flow."""
+
+from approvals.models.approval_task import ApprovalTask
+from approvals.models.audit_event import AuditEvent
+from approvals.models.callback import Attempt, Callback
+from approvals.models.connection import Connection
+from approvals.models.decision import Decision
+from approvals.models.gate import Gate
+from approvals.models.heartbeat import Heartbeat
+from approvals.models.quarantine import QuarantinedMessage
+from approvals.models.source import Source
+from approvals.models.user import User
+
+__all__ = [
+    "ApprovalTask",
+    "Attempt",
+    "AuditEvent",
+    "Callback",
+    "Connection",
+    "Decision",
+    "Gate",
+    "Heartbeat",
+    "QuarantinedMessage",
+    "Source",
+    "User",
+]

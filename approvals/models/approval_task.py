@@ -1,0 +1,136 @@
+"""One piece of work that waits for people."""
+
+import datetime as dt
+
+import pgtrigger
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector, SearchVectorField
+from django.db import models
+from django.db.models.functions import Coalesce
+from uuid_utils.compat import uuid7
+
+from approvals.models.connection import Connection
+from approvals.models.gate import Gate
+from approvals.models.source import Source
+from approvals.states import TASK_TRANSITIONS, TaskStatus
+from approvals.tokens import TaskToken, decrypt
+
+# Sorts tasks without a deadline behind all others, so that one index serves the inbox.
+NO_DEADLINE = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
+
+
+class ApprovalTaskQuerySet(models.QuerySet["ApprovalTask"]):
+    def pending(self) -> "ApprovalTaskQuerySet":
+        return self.filter(status=TaskStatus.PENDING)
+
+    def without_secrets(self) -> "ApprovalTaskQuerySet":
+        """Pages never load the ciphertext, nor what only the database needs."""
+        return self.defer("token_ciphertext", "token_digest", "search")
+
+
+class ApprovalTask(models.Model):
+    """What is asked, by which step of which execution, until when, and how it was settled.
+
+    Created by `intake.accept` alone; `status` is changed by `decisions/` alone.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    status = models.CharField(max_length=12, choices=TaskStatus, default=TaskStatus.PENDING)
+    gate = models.ForeignKey(Gate, models.PROTECT, db_index=False)
+    source = models.ForeignKey(Source, models.PROTECT, db_index=False)
+    connection = models.ForeignKey(Connection, models.PROTECT, db_index=False)
+
+    token_ciphertext = models.BinaryField()
+    token_digest = models.BinaryField(max_length=32, unique=True)
+
+    title = models.CharField(max_length=200)
+    summary = models.TextField(blank=True)
+    payload = models.JSONField(null=True)
+    links = models.JSONField(default=list)  # [{"title": str, "url": str}]
+    requested_by = models.CharField(max_length=254, blank=True)
+    requester = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False
+    )
+
+    workflow = models.CharField(max_length=200, blank=True)
+    workflow_id = models.CharField(max_length=500, blank=True)
+    execution_name = models.CharField(max_length=200, blank=True)
+    execution_id = models.CharField(max_length=500, blank=True)
+    state = models.CharField(max_length=200, blank=True)
+    dedupe_key = models.CharField(max_length=200, blank=True)
+
+    received_at = models.DateTimeField(db_default=models.functions.Now())
+    heartbeat_seconds = models.PositiveIntegerField(null=True)
+    deadline = models.DateTimeField(null=True)
+    sort_deadline = models.GeneratedField(
+        expression=Coalesce("deadline", models.Value(NO_DEADLINE)),
+        output_field=models.DateTimeField(),
+        db_persist=True,
+    )
+    # When to ask the engine whether time has really run out (decisions/expire.py).
+    expiry_due_at = models.DateTimeField(null=True)
+
+    approvals = models.PositiveSmallIntegerField(default=0)
+    settled_at = models.DateTimeField(null=True)
+    # Why it ended without a decision, in words for people.
+    settled_reason = models.CharField(max_length=300, blank=True)
+
+    search = models.GeneratedField(
+        expression=SearchVector(
+            "title", "workflow", "execution_name", "requested_by", config="simple"
+        ),
+        output_field=SearchVectorField(),
+        db_persist=True,
+    )
+
+    objects = ApprovalTaskQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                "gate",
+                "sort_deadline",
+                "id",
+                name="task_inbox",
+                condition=models.Q(status=TaskStatus.PENDING),
+            ),
+            models.Index(
+                "gate",
+                models.F("settled_at").desc(),
+                models.F("id").desc(),
+                name="task_done",
+                condition=models.Q(settled_at__isnull=False),
+            ),
+            models.Index(
+                "expiry_due_at",
+                name="task_expiry",
+                condition=models.Q(status=TaskStatus.PENDING),
+            ),
+            GinIndex("search", name="task_search"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="task_settled_when_not_pending",
+                condition=models.Q(status=TaskStatus.PENDING, settled_at__isnull=True)
+                | (~models.Q(status=TaskStatus.PENDING) & models.Q(settled_at__isnull=False)),
+            )
+        ]
+        triggers = [
+            pgtrigger.FSM(
+                name="task_transitions",
+                field="status",
+                transitions=[(a, b) for a, targets in TASK_TRANSITIONS.items() for b in targets],
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def is_pending(self) -> bool:
+        return self.status == TaskStatus.PENDING
+
+    @property
+    def token(self) -> TaskToken:
+        return TaskToken(decrypt(self.token_ciphertext))

@@ -1,0 +1,64 @@
+"""One line of the record; PostgreSQL itself refuses to change it."""
+
+import pgtrigger
+from django.conf import settings
+from django.db import models
+
+from approvals.models.approval_task import ApprovalTask
+
+
+class AuditEvent(models.Model):
+    """Who did what, when, and to which task. Written by `audit.record` alone."""
+
+    class Action(models.TextChoices):
+        RECEIVED = "received", "Received"
+        APPROVED = "approved", "Approved"
+        REJECTED = "rejected", "Rejected"
+        SETTLED = "settled", "Settled"
+        ENDED = "ended", "Workflow ended"
+        EXPIRED = "expired", "Time ran out"
+        CANCELLED = "cancelled", "Cancelled"
+        DELIVERED = "delivered", "Engine told"
+        UNCONFIRMED = "unconfirmed", "Answer lost"
+        DEAD = "dead", "Delivery failed"
+        REPLAYED = "replayed", "Delivery replayed"
+        QUARANTINED = "quarantined", "Message quarantined"
+        QUARANTINE_REPLAYED = "quarantine_replayed", "Quarantined message replayed"
+        QUARANTINE_DISCARDED = "quarantine_discarded", "Quarantined message discarded"
+        CONFIGURED = "configured", "Configuration changed"
+        SIGNED_IN = "signed_in", "Signed in"
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField(db_default=models.functions.Now())
+    action = models.CharField(max_length=24, choices=Action)
+    task = models.ForeignKey(
+        ApprovalTask, models.PROTECT, null=True, related_name="audit_events", db_index=False
+    )
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    # The name at that time; blank: Countersign itself.
+    actor_name = models.CharField(max_length=200, blank=True)
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [
+            models.Index("task", "id", name="audit_of_task"),
+            models.Index("actor", "id", name="audit_of_actor"),
+            models.Index("action", "id", name="audit_of_action"),
+            models.Index("at", name="audit_at"),
+        ]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            pgtrigger.Trigger(
+                name="never_truncated",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Truncate,
+                level=pgtrigger.Statement,
+                func="RAISE EXCEPTION 'the record is append-only';",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_action_display()} #{self.pk}"

@@ -1,0 +1,1 @@
+"""WHO: who may see and decide what."""

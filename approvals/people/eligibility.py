@@ -1,0 +1,61 @@
+"""WHO may see a task and who may decide it. Asked by pages, API and admin alike."""
+
+from functools import cached_property
+
+from approvals.models import ApprovalTask, Gate, User
+from approvals.models.approval_task import ApprovalTaskQuerySet
+from approvals.people.roles import SEE_EVERY_TASK
+
+
+class Person:
+    """The signed-in user, with what one request asks about them again and again. One query."""
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+
+    @cached_property
+    def gate_ids(self) -> frozenset[int]:
+        """The gates that name this person, by themselves or through a group."""
+        return frozenset(
+            Gate.objects.filter(groups__user=self.user)
+            .values_list("pk", flat=True)
+            .union(Gate.objects.filter(users=self.user).values_list("pk", flat=True))
+        )
+
+    def reviews(self, task: ApprovalTask) -> bool:
+        return task.gate_id in self.gate_ids
+
+    def can_see(self, task: ApprovalTask) -> bool:
+        return self.reviews(task) or self.user.has_perm(SEE_EVERY_TASK)
+
+    def visible_tasks(self) -> ApprovalTaskQuerySet:
+        if self.user.has_perm(SEE_EVERY_TASK):
+            return ApprovalTask.objects.all()
+        return ApprovalTask.objects.filter(gate__in=self.gate_ids)
+
+
+def is_requester(user: User, task: ApprovalTask) -> bool:
+    """Whether `user` asked for this. Messages name people by user name or email."""
+    if task.requester_id:
+        return task.requester_id == user.pk
+    asked = task.requested_by.casefold()
+    return bool(asked) and asked in (user.username.casefold(), user.email.casefold())
+
+
+def find_requesters(names: set[str]) -> dict[str, int]:
+    """User ids by case-folded user name or email, for those of `names` that are known."""
+    from django.db.models import Q
+    from django.db.models.functions import Lower
+
+    folded = {name.casefold() for name in names if name}
+    if not folded:
+        return {}
+    found: dict[str, int] = {}
+    users = User.objects.annotate(name=Lower("username"), mail=Lower("email"))
+    for pk, name, mail in users.filter(Q(name__in=folded) | Q(mail__in=folded)).values_list(
+        "pk", "name", "mail"
+    ):
+        found[name] = pk
+        if mail:
+            found[mail] = pk
+    return {name: pk for name, pk in found.items() if name in folded}

@@ -1,0 +1,5 @@
+"""How Countersign is put together: settings, URLs, processes."""
+
+from config.celery import app as celery_app
+
+__all__ = ["celery_app"]
