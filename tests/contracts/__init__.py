@@ -1,0 +1,1 @@
+"""What every engine and every source must do; subclassed once for each."""
