@@ -1,0 +1,58 @@
+"""MESSAGE IN: the names that the parts of a message go by, in any spelling. Pure."""
+
+from typing import Any
+
+TASK_TOKEN_NAMES = frozenset({"tasktoken", "mytasktoken"})
+# `token` alone may be anything, so it counts only where nothing is called a task token.
+TOKEN_NAMES = TASK_TOKEN_NAMES | {"token"}
+CONTEXT_NAMES = frozenset({"context", "executioncontext"})
+CONTEXT_PARTS = frozenset({"execution", "state", "statemachine", "task"})
+
+
+def fold(key: str) -> str:
+    """`taskToken`, `TaskToken`, `task_token`, `TASK-TOKEN` → `tasktoken`."""
+    return key.replace("_", "").replace("-", "").lower()
+
+
+def spelled(mapping: dict[str, Any], name: str) -> str | None:
+    """The key by which `name` (camelCase) stands in `mapping`: as written, else the first alike."""
+    if name in mapping:
+        return name
+    folded = name.lower()
+    return next((key for key in mapping if fold(key) == folded), None)
+
+
+def lookup(value: Any, *path: str) -> Any:
+    """What stands at `path` (camelCase names) below `value`; None where there is no such place."""
+    for name in path:
+        key = spelled(value, name) if isinstance(value, dict) else None
+        if key is None:
+            return None
+        value = value[key]
+    return value
+
+
+def is_context(value: Any) -> bool:
+    """Whether this is an engine's context object itself, as `$$` passed whole is."""
+    return (
+        isinstance(value, dict)
+        and isinstance(lookup(value, "execution"), dict)
+        and isinstance(lookup(value, "task"), dict)
+    )
+
+
+def contexts(payload: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every context object of a payload; the payload itself where it is nothing else."""
+    named = [
+        value
+        for key, value in payload.items()
+        if isinstance(value, dict) and fold(key) in CONTEXT_NAMES
+    ]
+    return [*named, payload] if is_context(payload) else named
+
+
+def task_tokens(payload: dict[str, Any]) -> list[Any]:
+    """All that is surely meant as the task token, unchecked: direct fields, then contexts'."""
+    direct = [value for key, value in payload.items() if fold(key) in TASK_TOKEN_NAMES]
+    inside = [lookup(context, "task", "token") for context in contexts(payload)]
+    return [value for value in (*direct, *inside) if value is not None]
