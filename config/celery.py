@@ -6,6 +6,7 @@ from celery import Celery
 from celery.signals import setup_logging, task_prerun
 
 from config.env import BROKER_URL
+from config.pulse import Pulse
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -44,6 +45,7 @@ app.conf.update(
 
 
 app.autodiscover_tasks(related_name="jobs")
+app.steps["worker"].add(Pulse)
 
 
 @setup_logging.connect

@@ -34,11 +34,12 @@ BATCH = 200
 _CLAIM = """
     WITH batch AS (
         SELECT task_id FROM approvals_heartbeat
-        WHERE due_at <= now() ORDER BY due_at LIMIT %s
+        WHERE due_at <= statement_timestamp() ORDER BY due_at LIMIT %s
         FOR UPDATE SKIP LOCKED
     )
     UPDATE approvals_heartbeat AS h
-    SET due_at = now() + make_interval(secs => least(15, greatest(1, h.every * 0.75)))
+    SET due_at = statement_timestamp()
+               + make_interval(secs => least(15, greatest(1, h.every * 0.75)))
     FROM batch, approvals_approvaltask AS t
     WHERE h.task_id = batch.task_id AND t.id = batch.task_id
     RETURNING h.task_id, h.connection_id, h.every, h.due_at,
@@ -47,8 +48,8 @@ _CLAIM = """
 # Whoever lost its lease meanwhile finds another `due_at` and writes nothing.
 _PLAN_NEXT = """
     UPDATE approvals_heartbeat AS h
-    SET due_at = now() + make_interval(secs => r.pause),
-        sent_at = CASE WHEN r.error = '' THEN now() ELSE h.sent_at END,
+    SET due_at = statement_timestamp() + make_interval(secs => r.pause),
+        sent_at = CASE WHEN r.error = '' THEN statement_timestamp() ELSE h.sent_at END,
         error = r.error
     FROM unnest(%s::uuid[], %s::timestamptz[], %s::float[], %s::text[])
          AS r(task_id, lease, pause, error)
@@ -137,15 +138,15 @@ def _send(due: Due, to: Connection) -> Result:
     """One heartbeat; runs in a thread and touches no database."""
     soon = min(5.0, due.every / 4)
     try:
-        engine = engine_for(to.config)
+        engine, token = engine_for(to.config), TaskToken(decrypt(due.token_ciphertext))
         _bucket(due.connection_id).take()
-        engine.heartbeat(TaskToken(decrypt(due.token_ciphertext)))
+        engine.heartbeat(token)
     except TaskGone:
         return Result(due, soon, gone=True)
     except CallbackRefused as error:
         # "Invalid token" may be what is said of a step that ended; its execution knows.
         try:
-            fate = engine.find_out(Step(due.execution_id, due.state), "")
+            fate = engine.find_out(Step(due.execution_id, due.state, token), "")
         except EngineError:
             fate = Fate.UNKNOWN
         return Result(due, due.every, error=str(error), gone=fate == Fate.OTHERWISE)

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 from approvals.callbacks import outbox
 from approvals.callbacks.backoff import pause
-from approvals.engines.base import Fate, Step
+from approvals.engines.base import Fate
 from approvals.engines.registry import engine_for
 from approvals.errors import EngineError
 from approvals.models import Callback
@@ -61,9 +61,7 @@ def reconcile(callback_id: UUID) -> CallbackStatus | None:
 def _fate(callback: Callback) -> Fate:
     task = callback.task
     try:
-        return engine_for(task.connection.config).find_out(
-            Step(execution_id=task.execution_id, state=task.state), str(callback.decision_id)
-        )
+        return engine_for(task.connection.config).find_out(task.step, str(callback.decision_id))
     except EngineError as error:
         log.warning("can't look up the execution", task=str(task.pk), error=str(error))
         return Fate.UNKNOWN

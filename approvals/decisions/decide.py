@@ -13,7 +13,7 @@ from approvals.audit.record import Action, event, record
 from approvals.callbacks import outbox
 from approvals.decisions.answer import answer
 from approvals.decisions.rules import check_can_decide, check_comment
-from approvals.engines.registry import engine_for
+from approvals.engines.registry import limits_of
 from approvals.models import ApprovalTask, Decision
 from approvals.people.eligibility import Person
 from approvals.people.quorum import tally
@@ -78,7 +78,7 @@ def decide(
     if outcome != TaskStatus.PENDING:
         task.status = outcome
         task.settled_at = Now()
-        outbox.add(answer(task, outcome, decisions, engine_for(task.connection.config).limits))
+        outbox.add(answer(task, outcome, decisions, limits_of(task.connection.kind)))
         events.append(
             event(
                 Action.SETTLED,

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from approvals.audit.record import Action, event, record
-from approvals.engines.base import Fate, Step
+from approvals.engines.base import Fate
 from approvals.engines.registry import engine_for
 from approvals.errors import CallbackRefused, EngineError, TaskGone
 from approvals.models import ApprovalTask, Heartbeat
@@ -75,7 +75,6 @@ def _is_over(task: ApprovalTask) -> bool:
     """Whether the engine has stopped waiting. When in doubt it has not: the task is asked about
     again, and people may still decide."""
     engine = engine_for(task.connection.config)
-    step = Step(task.execution_id, task.state)
     try:
         try:
             engine.heartbeat(task.token)
@@ -83,7 +82,7 @@ def _is_over(task: ApprovalTask) -> bool:
             return True
         except CallbackRefused:
             pass
-        return engine.find_out(step, "") == Fate.OTHERWISE
+        return engine.find_out(task.step, "") == Fate.OTHERWISE
     except EngineError as error:
         log.warning("can't ask whether time ran out", task=str(task.pk), error=str(error))
         return False

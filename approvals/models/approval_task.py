@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models.functions import Coalesce
 from uuid_utils.compat import uuid7
 
+from approvals.engines.base import Step
 from approvals.models.connection import Connection
 from approvals.models.gate import Gate
 from approvals.models.source import Source
@@ -134,3 +135,8 @@ class ApprovalTask(models.Model):
     @property
     def token(self) -> TaskToken:
         return TaskToken(decrypt(self.token_ciphertext))
+
+    @property
+    def step(self) -> Step:
+        """Where an engine looks up what became of it; loads the token."""
+        return Step(self.execution_id, self.state, self.token)

@@ -1,0 +1,102 @@
+"""The fixed cast and what every test may use.
+
+Alice and Bob are in the team that reviews; Charlie is in another team; Dora requests. Olive
+operates, Audrey audits, Ada administers.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db.backends.postgresql.operations import DatabaseOperations
+from django.test import Client
+
+from approvals.models import Gate, Source, User
+from approvals.people.eligibility import Person
+from approvals.people.roles import ADMINISTRATORS, AUDITORS, OPERATORS
+from tests.factories import GateFactory, SourceFactory, UserFactory
+
+TEAM, OTHER_TEAM = "Payments", "Platform"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _record_may_be_emptied_between_tests() -> Iterator[None]:
+    """The record refuses TRUNCATE, which is how transactional tests clean up behind themselves."""
+    flush = DatabaseOperations.execute_sql_flush
+
+    def without_triggers(self: DatabaseOperations, sql_list: list[str]) -> None:
+        flush(
+            self,
+            [
+                "SET session_replication_role = replica",
+                *sql_list,
+                "SET session_replication_role = DEFAULT",
+            ],
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "execute_sql_flush", without_triggers)
+        yield
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return UserFactory(username="alice", groups=[TEAM])
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return UserFactory(username="bob", groups=[TEAM])
+
+
+@pytest.fixture
+def charlie(db: None) -> User:
+    return UserFactory(username="charlie", groups=[OTHER_TEAM])
+
+
+@pytest.fixture
+def dora(db: None) -> User:
+    return UserFactory(username="dora", groups=[TEAM])
+
+
+@pytest.fixture
+def olive(db: None) -> User:
+    return UserFactory(username="olive", groups=[OPERATORS])
+
+
+@pytest.fixture
+def audrey(db: None) -> User:
+    return UserFactory(username="audrey", groups=[AUDITORS])
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    return UserFactory(username="ada", is_staff=True, groups=[ADMINISTRATORS])
+
+
+@pytest.fixture
+def source(db: None) -> Source:
+    return SourceFactory()
+
+
+@pytest.fixture
+def gate(db: None) -> Gate:
+    """Reviewed by the team of Alice, Bob and Dora; one approval is enough."""
+    return GateFactory(slug="refunds", name="Refunds", groups=[TEAM])
+
+
+@pytest.fixture
+def signed_in() -> Callable[[User], Client]:
+    """A browser of somebody who has signed in."""
+
+    def client_of(user: User, **kwargs: Any) -> Client:
+        client = Client(**kwargs)
+        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        return client
+
+    return client_of
+
+
+def person(user: User) -> Person:
+    """`user` as a new request sees them."""
+    return Person(User.objects.get(pk=user.pk))
