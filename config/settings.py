@@ -226,6 +226,11 @@ LOGGING = {
             name: {"level": "WARNING"}
             for name in ("botocore", "boto3", "urllib3", "kombu", "amqp", "django.db.backends")
         },
+        # A tick each second is no news.
+        **{
+            name: {"level": "WARNING"}
+            for name in ("celery.beat", "celery.app.trace", "celery.worker.strategy")
+        },
         "django_structlog": {"level": "WARNING"},
     },
 }
