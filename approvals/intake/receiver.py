@@ -4,7 +4,7 @@ import threading
 import time
 
 import structlog
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, close_old_connections, connections
 from django.db.models.functions import Now
 
 from approvals.intake.accept import accept
@@ -43,6 +43,7 @@ class Receiver:
                 self._report(error)
                 self._stopping.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
+        connections.close_all()
 
     def _one_batch(self, queue: PolledSource) -> None:
         items = queue.receive()
