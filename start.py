@@ -69,7 +69,7 @@ def demo(arguments: list[str]) -> NoReturn:
 
 def manage(arguments: list[str]) -> NoReturn:
     make_environment("demo")
-    hand_over("manage.py", *arguments)
+    hand_over("manage.py", *arguments, DEMO="1")
 
 
 def test(arguments: list[str]) -> NoReturn:

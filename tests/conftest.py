@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.test import Client
 
@@ -15,6 +16,11 @@ from approvals.models import Gate, Source, User
 from approvals.people.eligibility import Person
 from approvals.people.roles import ADMINISTRATORS, AUDITORS, OPERATORS
 from tests.factories import GateFactory, SourceFactory, UserFactory
+
+def pytest_configure() -> None:
+    # A good password hash takes a third of a second, by intent.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
 
 TEAM, OTHER_TEAM = "Payments", "Platform"
 

@@ -185,5 +185,5 @@ def _tell(callback: Callback, status: CallbackStatus, **data: Any) -> None:
     """Put a change that people care about on the record; tries that will be repeated are not."""
     if status in _ACTIONS:
         record(event(_ACTIONS[status], task=callback.task, **data))
-    if status == CallbackStatus.DELIVERED:
+    if status in (CallbackStatus.DELIVERED, CallbackStatus.DEAD):
         Heartbeat.objects.filter(task_id=callback.task_id).delete()

@@ -1,6 +1,6 @@
-"""Documentation: `manage.py state_diagram` draws the tables of approvals/states.py (docs/states.md).
+"""Documentation: `manage.py state_diagram` draws the tables of approvals/states.py.
 
-Reads nothing but those tables; writes the file that it is told to.
+Reads nothing but those tables; writes only the file that it is told to.
 """
 
 from argparse import ArgumentParser

@@ -104,12 +104,15 @@ def _manage(environment: dict[str, str], *arguments: str) -> subprocess.Popen[st
 
 
 def _finish(name: str, command: subprocess.Popen[str]) -> None:
+    """Wait for it. Only the seed has something to say when all went well."""
     try:
         output, _ = command.communicate()
     finally:
         command.kill()
     if command.returncode:
         raise CommandError(f"`manage.py {name}` failed:\n{output}")
+    if name == "demo_seed":
+        print(output, end="", flush=True)
 
 
 def _supervisor(environment: dict[str, str], on_started: partial[None]) -> Supervisor:

@@ -1,0 +1,183 @@
+"""Who gets what at every address. A route without a row here fails."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from approvals.decisions.decide import decide
+from approvals.intake.accept import accept
+from approvals.models import ApprovalTask, AuditEvent, Callback, Decision, QuarantinedMessage, User
+from approvals.states import Verdict
+from tests.conftest import person
+from tests.factories import task_for
+from tests.routes import address, parameters, routes
+
+ROLES = ("anonymous", "other team", "reviewer", "operator", "auditor", "admin")
+SIGN_IN = 302  # to the sign-in, checked below
+
+# GET, in the order of ROLES.
+OURS: dict[str, tuple[int, ...]] = {
+    "": (SIGN_IN, 200, 200, 200, 200, 200),
+    "tasks/<uuid:task_id>/": (SIGN_IN, 404, 200, 200, 200, 200),
+    "tasks/<uuid:task_id>/payload.json": (SIGN_IN, 404, 200, 200, 200, 200),
+    # Asking to decide what is not theirs to decide: the page, with the reason.
+    "tasks/<uuid:task_id>/decide/": (SIGN_IN, 404, 200, 409, 409, 409),
+    "preferences/": (SIGN_IN, 200, 200, 200, 200, 200),
+    "favicon.svg": (200,) * 6,
+    "ledger/": (SIGN_IN, 403, 403, 403, 200, 200),
+    "ledger/export.csv": (SIGN_IN, 403, 403, 403, 200, 200),
+    "operations/": (SIGN_IN, 403, 403, 200, 403, 200),
+    "operations/quarantine/<uuid:message_id>/": (SIGN_IN, 403, 403, 200, 403, 200),
+    "operations/callbacks/<uuid:callback_id>/send/": (SIGN_IN, 403, 403, 405, 403, 405),
+    "operations/quarantine/<uuid:message_id>/replay/": (SIGN_IN, 403, 403, 405, 403, 405),
+    "operations/quarantine/<uuid:message_id>/discard/": (SIGN_IN, 403, 403, 405, 403, 405),
+    "health/live": (200,) * 6,
+    "health/ready": (200,) * 6,
+}
+
+# allauth's, as configured here: no signing up, no mails, no addresses of one's own.
+ANYBODY, PEOPLE, SIGNED_OUT = (200,) * 6, (302, *[200] * 5), (200, *[302] * 5)
+MOVED, MISSING = (302,) * 6, (404,) * 6
+ACCOUNTS: dict[str, tuple[int, ...]] = {}
+
+# The admin's: administrators come in, everybody else is asked to sign in or told that they may
+# not. What is configured can be changed there, what is a record only looked at.
+CONFIGURED = ("approvals/gate", "approvals/source", "approvals/connection", "approvals/user",
+              "auth/group")  # fmt: skip
+RECORDS = ("approvals/approvaltask", "approvals/decision", "approvals/callback",
+           "approvals/heartbeat", "approvals/auditevent",
+           "approvals/quarantinedmessage")  # fmt: skip
+PAGES = ("", "add/", "<path:object_id>/", "<path:object_id>/history/", "<path:object_id>/delete/",
+         "<path:object_id>/change/")  # fmt: skip
+ADMIN = {
+    *(f"admin/{model}/{page}" for model in CONFIGURED + RECORDS for page in PAGES),
+    "admin/", "admin/login/", "admin/logout/", "admin/password_change/",
+    "admin/password_change/done/", "admin/autocomplete/", "admin/jsi18n/",
+    "admin/r/<path:content_type_id>/<path:object_id>/", "admin/approvals/user/<id>/password/",
+    "admin/(?P<app_label>approvals|auth)/", "admin/(?P<url>.*)",
+}  # fmt: skip
+
+
+@pytest.fixture
+def clients(
+    alice: User, charlie: User, olive: User, audrey: User, ada: User, signed_in: Any
+) -> dict[str, Client]:
+    users = dict(zip(ROLES[1:], (charlie, alice, olive, audrey, ada), strict=True))
+    found = {"anonymous": Client()} | {name: signed_in(user) for name, user in users.items()}
+    for client in found.values():
+        client.raise_request_exception = False
+    return found
+
+
+@pytest.fixture
+def objects(gate: Any, source: Any, alice: User) -> dict[str, Any]:
+    """A settled task with its callback, a pending one, a held message."""
+    accept(source, ["not json"])
+    settled = task_for(gate)
+    decide(settled.pk, person(alice), Verdict.APPROVE, via=Decision.Via.INBOX)
+    pending = task_for(gate)
+    return parameters() | {
+        "task_id": pending.pk,
+        "callback_id": Callback.objects.get().pk,
+        "message_id": QuarantinedMessage.objects.get().pk,
+    }
+
+
+def test_every_route_has_a_row():
+    assert set(routes()) == {*OURS, *ACCOUNTS, *ADMIN}
+
+
+@pytest.mark.parametrize("route", [*OURS, *ACCOUNTS])
+def test_each_role_gets_what_its_row_says(route, clients, objects):
+    url = address(route, objects)
+    query = "?verdict=approve" if route.endswith("decide/") else ""
+    got = {name: client.get(url + query) for name, client in clients.items()}
+    row = (OURS | ACCOUNTS)[route]
+    assert tuple(answer.status_code for answer in got.values()) == row
+    if route in OURS and row[0] == SIGN_IN:
+        assert got["anonymous"]["Location"].startswith("/accounts/login/?next=/")
+
+
+@pytest.mark.parametrize("route", sorted(ADMIN))
+def test_the_admin_lets_administrators_in_and_nobody_else(route, clients, objects):
+    url = address(route, objects)
+    for name in ROLES[:-1]:
+        answer = clients[name].get(url)
+        if answer.status_code == 302:
+            # Signing out leads to the front page of the admin, and so to the sign-in.
+            to = ("/admin/login/", "/accounts/login/", *["/admin/"] * (route == "admin/logout/"))
+            assert answer["Location"].startswith(to), name
+        else:
+            assert answer.status_code in (403, 404, 405), name
+    assert clients["admin"].get(url, follow=True).status_code < 500
+
+
+@pytest.mark.parametrize("model", CONFIGURED)
+def test_administrators_reach_the_configuration(model, clients):
+    assert clients["admin"].get(f"/admin/{model}/").status_code == 200
+    assert clients["admin"].get(f"/admin/{model}/add/").status_code == 200
+
+
+@pytest.mark.parametrize("model", RECORDS)
+@pytest.mark.parametrize("action", ["add", "1/change", "1/delete"])
+def test_records_are_never_changed_in_the_admin(model, action, clients, objects, ada):
+    for superuser in (False, True):
+        User.objects.filter(pk=ada.pk).update(is_superuser=superuser)
+        answer = clients["admin"].post(f"/admin/{model}/{action}/", {"status": "x"})
+        assert answer.status_code in (302, 403, 404)
+        assert not answer.has_header("Location") or answer["Location"] == "/admin/"
+
+
+POSTS = {
+    "tasks/<uuid:task_id>/decide/": ({"verdict": "approve"}, {"reviewer"}),
+    "operations/callbacks/<uuid:callback_id>/send/": ({}, {"operator", "admin"}),
+    "operations/quarantine/<uuid:message_id>/replay/": ({}, {"operator", "admin"}),
+    "operations/quarantine/<uuid:message_id>/discard/": ({"reason": "x"}, {"operator", "admin"}),
+}
+
+
+def _changes() -> tuple[int, ...]:
+    return (
+        AuditEvent.objects.exclude(action="signed_in").count(),
+        Decision.objects.count(),
+        QuarantinedMessage.objects.filter(status="held").count(),
+    )
+
+
+@pytest.mark.parametrize("route", POSTS)
+def test_only_those_who_may_can_act(route, clients, objects):
+    data, may = POSTS[route]
+    url = address(route, objects)
+    for name, client in clients.items():
+        if name in may:
+            continue
+        before = _changes()
+        answer = client.post(url, data)
+        assert answer.status_code in (302, 403, 404, 409), name
+        assert _changes() == before, name
+    for name in may:
+        assert clients[name].post(url, data).status_code < 400
+
+
+@pytest.mark.parametrize("route", POSTS)
+def test_nothing_is_done_without_the_forms_secret(route, alice, ada, signed_in, objects):
+    before = _changes()
+    for user in (alice, ada):
+        client = signed_in(user, enforce_csrf_checks=True)
+        assert client.post(address(route, objects), POSTS[route][0]).status_code == 403
+    assert _changes() == before
+
+
+def test_loading_every_page_changes_nothing(clients, objects):
+    before = _changes(), list(ApprovalTask.objects.values_list("status", "approvals"))
+    urls = [address(route, objects) for route in routes()]
+    for client in clients.values():
+        for url in urls:
+            if "logout" in url:
+                continue
+            for query in ("", "?verdict=approve", "?verdict=reject&comment=x"):
+                client.get(url + query)
+            client.head(url)
+            client.options(url)
+    assert (_changes(), list(ApprovalTask.objects.values_list("status", "approvals"))) == before
