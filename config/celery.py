@@ -16,7 +16,11 @@ app = Celery("countersign", broker=BROKER_URL)
 app.conf.update(
     broker_connection_retry_on_startup=True,
     # A web request never waits for a broker that is gone: the sweep finds what was missed.
-    broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 1},
+    broker_transport_options={
+        "socket_timeout": 5,
+        "socket_connect_timeout": 1,
+        "max_retries": 0,
+    },
     task_publish_retry=False,
     task_ignore_result=True,
     task_serializer="json",
@@ -28,6 +32,8 @@ app.conf.update(
     worker_enable_remote_control=False,
     enable_utc=True,
     timezone="UTC",
+    # Nothing is remembered between two lives of beat: what is due, PostgreSQL knows.
+    beat_scheduler="celery.beat:Scheduler",
     beat_schedule={
         # `expires`: a tick that found its worker busy is worth nothing once the next one is due.
         name: {"task": f"approvals.{name}", "schedule": seconds, "options": {"expires": seconds}}

@@ -13,8 +13,10 @@ import environ
 ROOT = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
-for candidate in (os.environ.get("ENV_FILE", ""), ROOT / ".env", ROOT / ".local" / "demo.env"):
-    if candidate and Path(candidate).is_file():
+named = os.environ.get("ENV_FILE")
+candidates = [Path(named)] if named else [ROOT / ".env", ROOT / ".local" / "demo.env"]
+for candidate in candidates:
+    if candidate.is_file():
         env.read_env(str(candidate))
         break
 

@@ -137,6 +137,9 @@ MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = False
 SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": given.OIDC_PROVIDERS}}
 
+# Nothing is mailed yet: allauth's own mails go nowhere instead of failing.
+EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+
 SESSION_COOKIE_AGE = given.SESSION_HOURS * 3600
 SESSION_COOKIE_NAME = "countersign_session"
 CSRF_COOKIE_NAME = "countersign_csrf"
@@ -156,6 +159,11 @@ if given.BEHIND_PROXY:
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 
+# Signing in at an identity provider starts with a form of ours that leads there.
+_identity_providers = {
+    "{0.scheme}://{0.netloc}".format(urlsplit(provider["settings"]["server_url"]))
+    for provider in given.OIDC_PROVIDERS
+}
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -165,7 +173,7 @@ CONTENT_SECURITY_POLICY = {
         "font-src": [SELF],
         "connect-src": [SELF],
         "manifest-src": [SELF],
-        "form-action": [SELF],
+        "form-action": [SELF, *sorted(_identity_providers)],
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
     }
@@ -176,6 +184,7 @@ CONTENT_SECURITY_POLICY = {
 LANGUAGE_CODE = "en"
 USE_I18N = False
 USE_TZ = True
+FORMAT_MODULE_PATH = "config.formats"
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [given.ROOT / "static"]

@@ -43,11 +43,18 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering = ["id"]
+        # The ledger reads newest first by (at, id), whatever it is filtered by.
         indexes = [
             models.Index("task", "id", name="audit_of_task"),
-            models.Index("actor", "id", name="audit_of_actor"),
-            models.Index("action", "id", name="audit_of_action"),
-            models.Index("at", name="audit_at"),
+            models.Index(
+                "actor",
+                "at",
+                "id",
+                name="audit_of_actor",
+                condition=models.Q(actor__isnull=False),
+            ),
+            models.Index("action", "at", "id", name="audit_of_action"),
+            models.Index("at", "id", name="audit_at"),
         ]
         triggers = [
             pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),

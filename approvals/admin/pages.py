@@ -1,0 +1,4 @@
+"""ADMIN: imports every page, which registers it. Called when all apps are ready: the package
+itself is imported to make the site, before there is one to register at."""
+
+from approvals.admin import callbacks, gates, people, record, sources, tasks  # noqa: F401

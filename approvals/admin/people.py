@@ -1,0 +1,156 @@
+"""ADMIN, configuration: people and teams, without a way up for whoever manages them.
+
+Managing people is powerful: whoever may, can make an account and name it at a gate. All of it is
+on the record, and it stays within the manager's own permissions:
+
+- only a superuser makes superusers, gives single permissions, or sets those of a group;
+- nobody changes a person, sets a password, or gives a group that holds more than they do
+  themselves. The roles of `people.roles` are all within what Administrators hold, so those may
+  give and take them.
+"""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin, UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import AnonymousUser, Group, Permission
+from django.db import transaction
+from django.db.models import Model, Q
+from django.http import HttpRequest, HttpResponse
+
+from approvals.admin.on_the_record import OnTheRecord, write
+from approvals.models import User
+
+MANAGE_PEOPLE = "approvals.change_user"
+SUPERUSERS_ONLY = ("is_superuser", "user_permissions")
+LISTED = 200
+
+
+def permissions_of(user: User) -> set[int]:
+    """What a person may do, or could again once active."""
+    held = Permission.objects.filter(Q(user=user) | Q(group__user=user))
+    return set(held.values_list("pk", flat=True))
+
+
+def may_manage(manager: User | AnonymousUser, other: User) -> bool:
+    """Whether `other` holds nothing that `manager` lacks."""
+    assert isinstance(manager, User)
+    if manager.is_superuser:
+        return True
+    return not other.is_superuser and permissions_of(other) <= permissions_of(manager)
+
+
+@admin.register(User)
+class UserAdmin(OnTheRecord, DjangoUserAdmin):
+    list_display = ("username", "display_name", "email", "is_active", "is_staff", "last_login")
+    list_filter = ("is_active", "is_staff", "groups")
+    filter_horizontal = ("groups", "user_permissions")
+    readonly_fields = ("last_login", "date_joined")
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email", "time_zone")}),
+        (
+            "Roles and teams",
+            {"fields": ("is_active", "is_staff", "groups", *SUPERUSERS_ONLY)},
+        ),
+        ("Dates", {"fields": readonly_fields}),
+    )
+    add_fieldsets = (
+        (
+            None,
+            {
+                "classes": ("wide",),
+                "fields": ("username", "email", "usable_password", "password1", "password2"),
+            },
+        ),
+    )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if request.user.is_superuser:
+            return fieldsets
+        return [
+            (
+                title,
+                {
+                    **options,
+                    "fields": [name for name in options["fields"] if name not in SUPERUSERS_ONLY],
+                },
+            )
+            for title, options in fieldsets
+        ]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        allowed = super().has_change_permission(request, obj)
+        return allowed and (obj is None or may_manage(request.user, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        allowed = super().has_delete_permission(request, obj)
+        return allowed and (obj is None or may_manage(request.user, obj))
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "groups" and not request.user.is_superuser:
+            kwargs["queryset"] = _groups_within(request.user)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    @transaction.atomic
+    def user_change_password(
+        self, request: HttpRequest, id: str, form_url: str = ""
+    ) -> HttpResponse:
+        """That a password was set is on the record; nothing of it is."""
+        user: Any = self.get_object(request, unquote(id))
+        before = user.password if user else ""
+        response = super().user_change_password(request, id, form_url)
+        user.refresh_from_db(fields=["password"])
+        if user.password != before:
+            usable = "set" if user.has_usable_password() else "switched off"
+            write(request, user, "changed", {"password": [None, usable]})
+        return response
+
+
+def _groups_within(manager: User | AnonymousUser) -> Any:
+    """Groups that hold nothing that `manager` lacks."""
+    assert isinstance(manager, User)
+    beyond = Permission.objects.exclude(pk__in=permissions_of(manager))
+    return Group.objects.exclude(permissions__in=beyond)
+
+
+@admin.register(Group)
+class GroupAdmin(OnTheRecord, DjangoGroupAdmin):
+    """Teams and roles. Whoever may manage people may manage teams."""
+
+    list_display = ("name",)
+    filter_horizontal = ("permissions",)
+    readonly_fields = ("members", "named_by")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(MANAGE_PEOPLE)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm(MANAGE_PEOPLE)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(MANAGE_PEOPLE)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm(MANAGE_PEOPLE)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        powers = ("permissions",) if request.user.is_superuser else ()
+        return ("name", *powers, *(self.readonly_fields if obj else ()))
+
+    def in_use_by(self, obj: Model) -> list[str]:
+        gates = [f"gate “{gate}”" for gate in obj.gates.all()[:5]]  # type: ignore[attr-defined]
+        return gates + super().in_use_by(obj)
+
+    @admin.display(description="members")
+    def members(self, obj: Group) -> str:
+        """Changed on the page of each person."""
+        names = [str(user) for user in obj.user_set.order_by("username")[: LISTED + 1]]
+        return ", ".join(names[:LISTED]) + (", …" if len(names) > LISTED else "") or "nobody"
+
+    @admin.display(description="reviews at")
+    def named_by(self, obj: Group) -> str:
+        gates = obj.gates.all()  # type: ignore[attr-defined]
+        return ", ".join(str(gate) for gate in gates) or "no gate"

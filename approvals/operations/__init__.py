@@ -1,0 +1,1 @@
+"""What is stuck, and the one thing to do about each; whether the service is alive."""

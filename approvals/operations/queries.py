@@ -1,0 +1,146 @@
+"""OPERATIONS, looked up: everything that waits for somebody or something. Reads only.
+
+Each list shows at most 50 and says how many there are, up to a thousand.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
+from django.db.models.functions import Now
+
+from approvals.models import Callback, Heartbeat, QuarantinedMessage, Source
+from approvals.states import CallbackStatus
+
+SHOWN = 50
+COUNTED = 1_000
+
+# How long things take when nothing is wrong, with some air.
+DELIVERY = dt.timedelta(minutes=1)
+HEARTBEAT = dt.timedelta(seconds=10)
+POLL = dt.timedelta(seconds=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One list: what is shown, how many there are in all, and where the next page begins."""
+
+    rows: list[Any]
+    count: int
+    more: UUID | None = None
+
+    @property
+    def counted(self) -> str:
+        return f"{COUNTED:,}+" if self.count > COUNTED else str(self.count)
+
+    @property
+    def hidden(self) -> int:
+        return max(0, self.count - len(self.rows))
+
+
+def dead(after: UUID | None = None) -> Found:
+    """Callbacks that the engine refused for good, the newest first."""
+    callbacks = _callbacks().filter(status=CallbackStatus.DEAD)
+    return _newest_first(callbacks, "created_at", after)
+
+
+def unconfirmed(after: UUID | None = None) -> Found:
+    """Callbacks whose answer was lost, the newest first."""
+    callbacks = _callbacks().filter(status=CallbackStatus.UNCONFIRMED)
+    return _newest_first(callbacks, "created_at", after)
+
+
+def waiting() -> Found:
+    """Callbacks that have been owed for longer than delivery takes, the longest due first."""
+    return _capped(
+        _callbacks()
+        .filter(
+            status__in=[CallbackStatus.DUE, CallbackStatus.SENDING],
+            created_at__lt=Now() - DELIVERY,
+        )
+        .order_by("due_at")
+    )
+
+
+def quarantine(after: UUID | None = None) -> Found:
+    """Messages that were not understood, the newest first."""
+    held = (
+        QuarantinedMessage.objects.filter(status=QuarantinedMessage.Status.HELD)
+        .select_related("source")
+        .only("code", "reason", "shown", "received_at", "source__name")
+    )
+    return _newest_first(held, "received_at", after)
+
+
+def heartbeats() -> Found:
+    """Steps that were not told in time that we still wait, the most overdue first."""
+    return _capped(
+        Heartbeat.objects.filter(Q(due_at__lt=Now() - HEARTBEAT) | ~Q(error=""))
+        .select_related("task", "connection")
+        .only("due_at", "sent_at", "error", "every", "task__title", "connection__name")
+        .order_by("due_at")
+    )
+
+
+def sources() -> Found:
+    """Enabled sources that report an error or are not being read."""
+    return _capped(
+        Source.objects.filter(enabled=True)
+        .filter(~Q(last_error="") | Q(last_poll_at=None) | Q(last_poll_at__lt=Now() - POLL))
+        .only("name", "last_poll_at", "last_message_at", "last_error")
+    )
+
+
+# In the order of the flow's urgency: what loses an answer comes first.
+LISTS: dict[str, Callable[[], Found]] = {
+    "dead": dead,
+    "unconfirmed": unconfirmed,
+    "waiting": waiting,
+    "heartbeats": heartbeats,
+    "quarantine": quarantine,
+    "sources": sources,
+}
+# Lists that are worked through one by one, so that they have pages; the rows of the others share
+# one cause.
+PAGED: dict[str, Callable[[UUID | None], Found]] = {
+    "dead": dead,
+    "unconfirmed": unconfirmed,
+    "quarantine": quarantine,
+}
+
+
+def _callbacks() -> QuerySet[Callback]:
+    return Callback.objects.select_related("task__gate").only(
+        "status",
+        "kind",
+        "due_at",
+        "fence",
+        "last_error",
+        "created_at",
+        "task__title",
+        "task__execution_name",
+        "task__gate__name",
+    )
+
+
+def _newest_first(rows: QuerySet[Any], at: str, after: UUID | None) -> Found:
+    """One page by (`at`, id); `after` is the last row of the page before."""
+    count = _count(rows)
+    if after:
+        last = rows.model._default_manager.filter(pk=after).values_list(at, "pk").first()
+        rows = rows.filter(TupleLessThan(Tuple(at, "id"), last)) if last else rows.none()
+    found = list(rows.order_by(f"-{at}", "-id")[: SHOWN + 1])
+    return Found(found[:SHOWN], count, found[SHOWN - 1].pk if len(found) > SHOWN else None)
+
+
+def _capped(rows: QuerySet[Any]) -> Found:
+    return Found(list(rows[:SHOWN]), _count(rows))
+
+
+def _count(rows: QuerySet[Any]) -> int:
+    """How many, or one more than a thousand: nobody waits for a count of millions."""
+    return rows.order_by().values("pk")[: COUNTED + 1].count()
