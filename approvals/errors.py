@@ -8,6 +8,10 @@ class CountersignError(Exception):
         super().__init__(message or " ".join((type(self).__doc__ or "").split()))
 
 
+class SecretUnreadable(CountersignError):
+    """None of this installation's TOKEN_KEYS opens it. Put the key that is missing back."""
+
+
 # --- message in ---------------------------------------------------------------------------------
 
 

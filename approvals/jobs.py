@@ -1,13 +1,17 @@
 """Every Celery job, a few lines each. Jobs carry ids and are only nudges: PostgreSQL knows what is
 due, so losing one delays something and running one twice is harmless."""
 
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
+import structlog
 from celery import shared_task
 
 from approvals.callbacks import deliver, heartbeats, outbox, reconcile
 from approvals.decisions import expire
 from approvals.states import CallbackStatus
+
+log = structlog.get_logger(__name__)
 
 
 @shared_task(name="approvals.deliver_callback")
@@ -19,15 +23,13 @@ def deliver_callback(callback_id: str) -> None:
 @shared_task(name="approvals.sweep_callbacks")
 def sweep_callbacks() -> None:
     """Deliver whatever is due and nobody was told of."""
-    for callback_id in outbox.due(CallbackStatus.DUE, CallbackStatus.SENDING):
-        deliver.deliver(callback_id)
+    _each(outbox.due(CallbackStatus.DUE, CallbackStatus.SENDING), deliver.deliver)
 
 
 @shared_task(name="approvals.reconcile_callbacks")
 def reconcile_callbacks() -> None:
     """Look up answers that were lost."""
-    for callback_id in outbox.due(CallbackStatus.UNCONFIRMED):
-        reconcile.reconcile(callback_id)
+    _each(outbox.due(CallbackStatus.UNCONFIRMED), reconcile.reconcile)
 
 
 @shared_task(name="approvals.send_heartbeats")
@@ -40,3 +42,12 @@ def send_heartbeats() -> None:
 def expire_tasks() -> None:
     """Ask the engines about tasks whose time is up."""
     expire.expire_due()
+
+
+def _each(callback_ids: Iterable[UUID], act: Callable[[UUID], object]) -> None:
+    """One that fails in a way nobody thought of does not hold up those behind it."""
+    for callback_id in callback_ids:
+        try:
+            act(callback_id)
+        except Exception as error:
+            log.error("sweep failed", callback=str(callback_id), exc_info=error)

@@ -9,8 +9,10 @@ import hashlib
 import hmac
 from functools import lru_cache
 
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+
+from approvals.errors import SecretUnreadable
 
 
 class TaskToken:
@@ -49,13 +51,19 @@ def encrypt(secret: str) -> bytes:
 
 
 def decrypt(ciphertext: bytes) -> str:
-    """The secret in `ciphertext`; raises `cryptography.fernet.InvalidToken` if no key fits."""
-    return _fernet(tuple(settings.TOKEN_KEYS)).decrypt(bytes(ciphertext)).decode()
+    """The secret in `ciphertext`; raises `SecretUnreadable` if no key fits."""
+    try:
+        return _fernet(tuple(settings.TOKEN_KEYS)).decrypt(bytes(ciphertext)).decode()
+    except InvalidToken:
+        raise SecretUnreadable from None
 
 
 def rotate(ciphertext: bytes) -> bytes:
-    """The same secret under the newest key."""
-    return _fernet(tuple(settings.TOKEN_KEYS)).rotate(bytes(ciphertext))
+    """The same secret under the newest key; raises `SecretUnreadable` if no key fits."""
+    try:
+        return _fernet(tuple(settings.TOKEN_KEYS)).rotate(bytes(ciphertext))
+    except InvalidToken:
+        raise SecretUnreadable from None
 
 
 def digest(secret: str) -> bytes:

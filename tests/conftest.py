@@ -17,6 +17,7 @@ from approvals.people.eligibility import Person
 from approvals.people.roles import ADMINISTRATORS, AUDITORS, OPERATORS
 from tests.factories import GateFactory, SourceFactory, UserFactory
 
+
 def pytest_configure() -> None:
     # A good password hash takes a third of a second, by intent.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -11,14 +11,27 @@ import structlog
 from approvals.callbacks import outbox
 from approvals.callbacks.backoff import pause
 from approvals.engines.registry import engine_for
-from approvals.errors import CallbackRefused, EngineUnavailable, OutcomeUnknown, TaskGone
+from approvals.errors import (
+    CallbackRefused,
+    CountersignError,
+    EngineUnavailable,
+    SecretUnreadable,
+    TaskGone,
+)
 from approvals.models import Callback
 from approvals.states import AttemptResult, CallbackStatus
 
 log = structlog.get_logger(__name__)
 
 # The engine answers, but somebody has to mend a key or a permission before it takes the call.
-OPERATOR_FIRST = ("Kms", "AccessDenied", "ExpiredToken", "UnrecognizedClient", "NoCredentials")
+OPERATOR_FIRST = (
+    "Kms",
+    "AccessDenied",
+    "ExpiredToken",
+    "UnrecognizedClient",
+    "NoCredentials",
+    "SecretUnreadable",
+)
 
 
 def deliver(callback_id: UUID) -> CallbackStatus | None:
@@ -29,43 +42,45 @@ def deliver(callback_id: UUID) -> CallbackStatus | None:
     callback = lease.callback
     try:
         _call(callback)
-    except EngineUnavailable as error:
-        status, result = CallbackStatus.DUE, AttemptResult.UNAVAILABLE
-        problem = error
-    except OutcomeUnknown as error:
-        status, result = CallbackStatus.UNCONFIRMED, AttemptResult.UNKNOWN
-        problem = error
-    except TaskGone as error:
-        # After an attempt whose answer was lost, "gone" may mean that our own call won.
-        lost = callback.attempts.filter(result=AttemptResult.UNKNOWN).exists()
-        status = CallbackStatus.UNCONFIRMED if lost else CallbackStatus.DEAD
-        result, problem = AttemptResult.GONE, error
-    except CallbackRefused as error:
-        status, result = CallbackStatus.DEAD, AttemptResult.REFUSED
-        problem = error
-    else:
-        outbox.finish(lease, CallbackStatus.DELIVERED, result=AttemptResult.DELIVERED)
-        log.info("callback delivered", task=str(callback.task_id), attempt=lease.fence)
-        return CallbackStatus.DELIVERED
+    except Exception as error:
+        return _failed(lease, error)
+    outbox.finish(lease, CallbackStatus.DELIVERED, result=AttemptResult.DELIVERED)
+    log.info("callback delivered", task=str(callback.task_id), attempt=lease.fence)
+    return CallbackStatus.DELIVERED
 
-    slow = problem.code.startswith(OPERATOR_FIRST)
-    outbox.finish(
-        lease,
-        status,
-        result=result,
-        code=problem.code,
-        detail=str(problem),
-        retry_in=pause(callback.failures + 1, slow=slow) if status == CallbackStatus.DUE else 0.0,
-    )
+
+def _failed(lease: outbox.Lease, error: Exception) -> CallbackStatus:
+    callback, code = lease.callback, getattr(error, "code", type(error).__name__)
+    status, result = _meaning(error, callback)
+    retry_in = 0.0
+    if status == CallbackStatus.DUE:
+        retry_in = pause(callback.failures + 1, slow=code.startswith(OPERATOR_FIRST))
+    outbox.finish(lease, status, result=result, code=code, detail=str(error), retry_in=retry_in)
     log.warning(
         "callback not delivered",
         task=str(callback.task_id),
         attempt=lease.fence,
         now=status,
-        code=problem.code,
-        error=str(problem),
+        code=code,
+        error=str(error),
+        exc_info=error if not isinstance(error, CountersignError) else None,
     )
     return status
+
+
+def _meaning(error: Exception, callback: Callback) -> tuple[CallbackStatus, AttemptResult]:
+    match error:
+        case EngineUnavailable() | SecretUnreadable():
+            return CallbackStatus.DUE, AttemptResult.UNAVAILABLE
+        case TaskGone():
+            # After an attempt whose answer was lost, "gone" may mean that our own call won.
+            lost = callback.attempts.filter(result=AttemptResult.UNKNOWN).exists()
+            status = CallbackStatus.UNCONFIRMED if lost else CallbackStatus.DEAD
+            return status, AttemptResult.GONE
+        case CallbackRefused():
+            return CallbackStatus.DEAD, AttemptResult.REFUSED
+    # The answer was lost, or this is a bug of ours: either way nobody knows what the engine heard.
+    return CallbackStatus.UNCONFIRMED, AttemptResult.UNKNOWN
 
 
 def _call(callback: Callback) -> None:

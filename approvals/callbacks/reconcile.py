@@ -10,7 +10,7 @@ from approvals.callbacks import outbox
 from approvals.callbacks.backoff import pause
 from approvals.engines.base import Fate
 from approvals.engines.registry import engine_for
-from approvals.errors import EngineError
+from approvals.errors import EngineError, SecretUnreadable
 from approvals.models import Callback
 from approvals.states import AttemptResult, CallbackStatus
 
@@ -62,7 +62,7 @@ def _fate(callback: Callback) -> Fate:
     task = callback.task
     try:
         return engine_for(task.connection.config).find_out(task.step, str(callback.decision_id))
-    except EngineError as error:
+    except (EngineError, SecretUnreadable) as error:
         log.warning("can't look up the execution", task=str(task.pk), error=str(error))
         return Fate.UNKNOWN
 

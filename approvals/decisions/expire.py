@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from approvals.audit.record import Action, event, record
 from approvals.engines.base import Fate
 from approvals.engines.registry import engine_for
-from approvals.errors import CallbackRefused, EngineError, TaskGone
+from approvals.errors import CallbackRefused, EngineError, SecretUnreadable, TaskGone
 from approvals.models import ApprovalTask, Heartbeat
 from approvals.states import TaskStatus
 
@@ -74,8 +74,8 @@ def expire_due() -> int:
 def _is_over(task: ApprovalTask) -> bool:
     """Whether the engine has stopped waiting. When in doubt it has not: the task is asked about
     again, and people may still decide."""
-    engine = engine_for(task.connection.config)
     try:
+        engine = engine_for(task.connection.config)
         try:
             engine.heartbeat(task.token)
         except TaskGone:
@@ -83,6 +83,6 @@ def _is_over(task: ApprovalTask) -> bool:
         except CallbackRefused:
             pass
         return engine.find_out(task.step, "") == Fate.OTHERWISE
-    except EngineError as error:
+    except (EngineError, SecretUnreadable) as error:
         log.warning("can't ask whether time ran out", task=str(task.pk), error=str(error))
         return False

@@ -5,6 +5,7 @@ import json
 
 import pytest
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from approvals.callbacks import outbox
 from approvals.callbacks.deliver import deliver
@@ -223,3 +224,46 @@ def test_the_sweep_finds_what_nobody_was_told_of(waiting, alice):
     for callback in callbacks:
         callback.refresh_from_db()
         assert callback.status == CallbackStatus.DELIVERED
+
+
+def test_a_key_that_is_missing_delays_the_answer_and_loses_nothing(waiting, alice, settings):
+    from cryptography.fernet import Fernet
+
+    one = waiting()
+    callback = one.decide(alice)
+    keys = settings.TOKEN_KEYS
+    settings.TOKEN_KEYS = [Fernet.generate_key().decode()]
+    assert deliver(callback.pk) == CallbackStatus.DUE
+    callback.refresh_from_db()
+    assert "TOKEN_KEYS" in callback.last_error
+    assert (callback.due_at - timezone.now()).total_seconds() > 20, "somebody has to act first"
+
+    settings.TOKEN_KEYS = keys
+    due_now(callback)
+    assert deliver(callback.pk) == CallbackStatus.DELIVERED
+
+
+def test_one_that_fails_in_an_unheard_of_way_does_not_hold_up_the_others(
+    waiting, alice, monkeypatch
+):
+    from approvals.engines.step_functions import StepFunctions
+    from approvals.jobs import sweep_callbacks
+
+    bad, good = waiting(), waiting()
+    callbacks = [one.decide(alice) for one in (bad, good)]
+    succeed = StepFunctions.succeed
+
+    def broken(self, token, output):
+        if token.reveal() == bad.token:
+            raise ZeroDivisionError("nobody thought of it")
+        succeed(self, token, output)
+
+    monkeypatch.setattr(StepFunctions, "succeed", broken)
+    sweep_callbacks()
+    assert good.step.status == "succeeded"
+    for callback in callbacks:
+        callback.refresh_from_db()
+    assert [one.status for one in callbacks] == ["unconfirmed", "delivered"]
+    monkeypatch.undo()
+    assert reconcile(callbacks[0].pk) == CallbackStatus.DUE
+    assert deliver(callbacks[0].pk) == CallbackStatus.DELIVERED

@@ -172,3 +172,17 @@ def test_the_token_bucket_paces():
     for _ in range(130):
         bucket.take()
     assert 0.2 < time.monotonic() - start < 0.9
+
+
+def test_a_clock_that_was_set_back_puts_nothing_off(waiting, monkeypatch):
+    one, other = waiting(), waiting()
+    send_heartbeats()
+    # What an hour back looks like: the plan was made for a time that is now far away.
+    Heartbeat.objects.filter(task=one.task).update(due_at=Now() + dt.timedelta(hours=1))
+    planned = Heartbeat.objects.get(task=other.task).due_at
+    monkeypatch.setattr(heartbeats, "_mended_at", float("-inf"))
+
+    send_heartbeats()
+
+    assert (one.calls(HEARTBEAT), other.calls(HEARTBEAT)) == (2, 1)
+    assert Heartbeat.objects.get(task=other.task).due_at == planned

@@ -107,6 +107,7 @@ def test_two_receivers_with_the_same_batch_at_once_make_each_task_once(source, g
         ("\ud800", "not_json"),
         ("", "empty"),
     ],
+    ids=lambda value: value if isinstance(value, str) and value.isidentifier() else "body",
 )
 def test_what_cannot_be_understood_is_held_with_its_reason(source, body, code):
     [acceptance] = accept(source, [body])

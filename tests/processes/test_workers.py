@@ -5,10 +5,12 @@ import signal
 import time
 from collections.abc import Callable
 
+from celery import Celery
 from django.db.models.functions import Now
 
 from approvals.models import Callback, Heartbeat
 from approvals.states import CallbackStatus, TaskStatus
+from demo import valkey
 
 NO_BROKER = "redis+socket:///nowhere/valkey.sock"
 
@@ -93,3 +95,26 @@ def test_a_workflow_that_ends_leaves_the_inbox_by_itself(waiting, fake, worker):
         return one.task.status == TaskStatus.CANCELLED
 
     wait_until(retired)
+
+
+def test_a_broker_that_comes_back_is_used_again(waiting, alice, worker, tmp_path):
+    sockets = tmp_path / "s"
+    sockets.mkdir(mode=0o700)
+    broker = valkey.start(tmp_path / "valkey", sockets)
+    worker("callbacks", BROKER_URL=broker.broker_url)
+    first = waiting().decide(alice)
+    wait_until(lambda: status_of(first) == CallbackStatus.DELIVERED)
+    broker.stop()
+
+    meanwhile = waiting().decide(alice)
+    wait_until(lambda: status_of(meanwhile) == CallbackStatus.DELIVERED)
+
+    broker = valkey.start(tmp_path / "valkey", sockets)
+    app = Celery(broker=broker.broker_url)
+    time.sleep(8)  # the worker's own pause between two tries to connect
+    started = time.monotonic()
+    nudged = waiting().decide(alice)
+    app.send_task("approvals.deliver_callback", [str(nudged.pk)], queue="callbacks")
+    wait_until(lambda: status_of(nudged) == CallbackStatus.DELIVERED)
+    assert time.monotonic() - started < 4, "the sweep comes each 5 s"
+    broker.stop()

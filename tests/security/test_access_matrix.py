@@ -38,8 +38,47 @@ OURS: dict[str, tuple[int, ...]] = {
 
 # allauth's, as configured here: no signing up, no mails, no addresses of one's own.
 ANYBODY, PEOPLE, SIGNED_OUT = (200,) * 6, (302, *[200] * 5), (200, *[302] * 5)
-MOVED, MISSING = (302,) * 6, (404,) * 6
-ACCOUNTS: dict[str, tuple[int, ...]] = {}
+ELSEWHERE, MOVED, NOTHING, NOT_YET = (302,) * 6, (301,) * 6, (404,) * 6, (302, *[404] * 5)
+ACCOUNTS: dict[str, tuple[int, ...]] = {
+    "accounts/login/": SIGNED_OUT,
+    "accounts/logout/": PEOPLE,
+    "accounts/inactive/": ANYBODY,
+    "accounts/signup/": SIGNED_OUT,  # where it says that there is none
+    "accounts/reauthenticate/": PEOPLE,
+    "accounts/email/": ANYBODY,  # "ask an administrator", as is the next
+    "accounts/password/reset/": ANYBODY,
+    "accounts/password/reset/done/": ANYBODY,
+    "accounts/password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/": ANYBODY,
+    "accounts/password/reset/key/done/": ANYBODY,
+    "accounts/password/change/": PEOPLE,
+    "accounts/password/set/": ELSEWHERE,
+    "accounts/confirm-email/": ANYBODY,
+    r"accounts/confirm-email/(?P<key>[-:\w]+)/": ANYBODY,
+    "accounts/login/code/confirm/": ELSEWHERE,
+    "accounts/2fa/": PEOPLE,
+    "accounts/2fa/authenticate/": ELSEWHERE,
+    "accounts/2fa/reauthenticate/": ELSEWHERE,
+    "accounts/2fa/totp/activate/": ELSEWHERE,  # the password comes first
+    "accounts/2fa/totp/deactivate/": NOT_YET,
+    "accounts/2fa/recovery-codes/": NOT_YET,
+    "accounts/2fa/recovery-codes/generate/": ELSEWHERE,
+    "accounts/2fa/recovery-codes/download/": NOT_YET,
+    "accounts/2fa/webauthn/": PEOPLE,
+    "accounts/2fa/webauthn/add/": ELSEWHERE,
+    "accounts/2fa/webauthn/reauthenticate/": ELSEWHERE,
+    "accounts/2fa/webauthn/keys/<int:pk>/remove/": ELSEWHERE,
+    "accounts/2fa/webauthn/keys/<int:pk>/edit/": ELSEWHERE,
+    "accounts/3rdparty/": PEOPLE,
+    "accounts/3rdparty/login/cancelled/": ANYBODY,
+    "accounts/3rdparty/login/error/": (401,) * 6,
+    "accounts/3rdparty/signup/": ELSEWHERE,
+    "accounts/social/login/cancelled/": MOVED,
+    "accounts/social/login/error/": MOVED,
+    "accounts/social/signup/": MOVED,
+    "accounts/social/connections/": MOVED,
+    "accounts/oidc/(?P<provider_id>[^/]+)/login/": NOTHING,  # no provider is configured
+    "accounts/oidc/(?P<provider_id>[^/]+)/login/callback/": NOTHING,
+}
 
 # The admin's: administrators come in, everybody else is asked to sign in or told that they may
 # not. What is configured can be changed there, what is a record only looked at.

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import models
 
+from approvals.errors import SecretUnreadable
 from approvals.models import ApprovalTask, QuarantinedMessage
 from approvals.tokens import rotate
 
@@ -62,7 +63,7 @@ def _rotate_all(model: type[models.Model], field: str, newest: Fernet) -> Count:
                 continue
             try:
                 changed.append(model(pk=pk, **{field: rotate(ciphertext)}))
-            except InvalidToken:
+            except SecretUnreadable:
                 count.unreadable += 1
         model._default_manager.bulk_update(changed, [field])
         count.rotated += len(changed)

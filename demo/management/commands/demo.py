@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from demo import env_file
 from demo.lock import AlreadyRunning, demo_lock
-from demo.paths import BEAT_SCHEDULE, ENV_FILE, ROOT, FolderUnusable, prepare
+from demo.paths import ENV_FILE, ROOT, FolderUnusable, prepare
 from demo.processes import ServiceFailed
 from demo.ready import announce
 from demo.services import services
@@ -124,7 +124,7 @@ def _supervisor(environment: dict[str, str], on_started: partial[None]) -> Super
     supervisor.add(
         "heartbeats", *worker, "-Q", "heartbeats", "--concurrency", "1", "-n", "heartbeats@%h"
     )
-    supervisor.add("beat", *celery, "beat", "--schedule", str(BEAT_SCHEDULE), "--pidfile=")
+    supervisor.add("beat", *celery, "beat", "--pidfile=")
     supervisor.add("receiver", "manage.py", "receive")
     return supervisor
 
