@@ -31,11 +31,10 @@ class SourceAdmin(OnTheRecord):
 
 @admin.register(Connection)
 class ConnectionAdmin(OnTheRecord):
-    list_display = ("name", "kind", "region", "role_arn", "probe_seconds")
-    search_fields = ("name", "role_arn")
+    list_display = ("name", "kind", "region", "probe_seconds")
+    search_fields = ("name",)
     fieldsets = (
         (None, {"fields": ("name", "kind")}),
         ("Where", {"fields": ("region", "endpoint_url")}),
-        ("As whom", {"fields": ("role_arn", "external_id")}),
         ("Steps without heartbeats", {"fields": ("probe_seconds",)}),
     )

@@ -155,10 +155,31 @@ def replay(callback_id: UUID, *, actor: User) -> bool:
     if callback is None:
         return False
     Callback.objects.filter(pk=callback_id).update(
-        status=CallbackStatus.DUE, failures=0, due_at=Now()
+        status=CallbackStatus.DUE, failures=0, due_at=Now(), set_aside_at=None
     )
     record(event(Action.REPLAYED, task=callback.task, actor=actor, was=callback.status))
     nudge(callback_id)
+    return True
+
+
+@transaction.atomic
+def set_aside(callback_id: UUID, *, reason: str, actor: User) -> bool:
+    """An operator has looked and nothing is left to do: out of the list of what is stuck, on the
+    record. Its state stays what it is. False if it is not stuck (any more)."""
+    callback = (
+        Callback.objects.select_for_update(of=("self",))
+        .select_related("task")
+        .filter(
+            pk=callback_id,
+            status__in=[CallbackStatus.DEAD, CallbackStatus.UNCONFIRMED],
+            set_aside_at=None,
+        )
+        .first()
+    )
+    if callback is None:
+        return False
+    Callback.objects.filter(pk=callback_id).update(set_aside_at=Now())
+    record(event(Action.SET_ASIDE, task=callback.task, actor=actor, reason=reason))
     return True
 
 

@@ -18,8 +18,6 @@ class EngineConfig:
     kind: str
     region: str = ""
     endpoint_url: str = ""  # blank: the vendor's own address
-    role_arn: str = ""
-    external_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

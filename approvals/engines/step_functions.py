@@ -86,11 +86,6 @@ class StepFunctions:
     has_heartbeats = True
 
     def __init__(self, config: EngineConfig) -> None:
-        if config.role_arn or config.external_id:
-            raise EngineUnavailable(
-                "Assuming a role is not supported yet: leave the role and the external id blank.",
-                code="RoleNotSupported",
-            )
         try:
             # A session of its own: boto3's default session is not safe between threads.
             self._client = boto3.Session().client(

@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 
 from approvals.engines.base import Step
 from approvals.models.connection import Connection
+from approvals.models.fields import OrderedJSONField
 from approvals.models.gate import Gate
 from approvals.models.source import Source
 from approvals.states import TASK_TRANSITIONS, TaskStatus
@@ -47,7 +48,7 @@ class ApprovalTask(models.Model):
 
     title = models.CharField(max_length=200)
     summary = models.TextField(blank=True)
-    payload = models.JSONField(null=True)
+    payload = OrderedJSONField(null=True)  # the message's input, the token masked
     links = models.JSONField(default=list)  # [{"title": str, "url": str}]
     requested_by = models.CharField(max_length=254, blank=True)
     requester = models.ForeignKey(

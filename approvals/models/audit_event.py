@@ -1,6 +1,5 @@
-"""One line of the record; PostgreSQL itself refuses to change it."""
+"""One line of the record; PostgreSQL itself refuses to change it (migration 0003)."""
 
-import pgtrigger
 from django.conf import settings
 from django.db import models
 
@@ -22,6 +21,7 @@ class AuditEvent(models.Model):
         UNCONFIRMED = "unconfirmed", "Answer lost"
         DEAD = "dead", "Delivery failed"
         REPLAYED = "replayed", "Delivery replayed"
+        SET_ASIDE = "set_aside", "Delivery set aside"
         QUARANTINED = "quarantined", "Message quarantined"
         QUARANTINE_REPLAYED = "quarantine_replayed", "Quarantined message replayed"
         QUARANTINE_DISCARDED = "quarantine_discarded", "Quarantined message discarded"
@@ -55,16 +55,6 @@ class AuditEvent(models.Model):
             ),
             models.Index("action", "at", "id", name="audit_of_action"),
             models.Index("at", "id", name="audit_at"),
-        ]
-        triggers = [
-            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
-            pgtrigger.Trigger(
-                name="never_truncated",
-                when=pgtrigger.Before,
-                operation=pgtrigger.Truncate,
-                level=pgtrigger.Statement,
-                func="RAISE EXCEPTION 'the record is append-only';",
-            ),
         ]
 
     def __str__(self) -> str:

@@ -35,6 +35,8 @@ class Callback(models.Model):
     last_error = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(db_default=models.functions.Now())
     delivered_at = models.DateTimeField(null=True)
+    # An operator has seen that nothing can be done about it any more.
+    set_aside_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [
@@ -53,7 +55,10 @@ class Callback(models.Model):
                 "created_at",
                 "id",
                 name="callback_stuck",
-                condition=models.Q(status__in=[CallbackStatus.UNCONFIRMED, CallbackStatus.DEAD]),
+                condition=models.Q(
+                    status__in=[CallbackStatus.UNCONFIRMED, CallbackStatus.DEAD],
+                    set_aside_at__isnull=True,
+                ),
             ),
         ]
         triggers = [

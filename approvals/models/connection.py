@@ -4,6 +4,7 @@ from django.db import models
 
 from approvals.engines.base import EngineConfig
 from approvals.engines.registry import KINDS
+from approvals.models.fields import is_address
 
 
 class Connection(models.Model):
@@ -12,13 +13,13 @@ class Connection(models.Model):
     name = models.CharField(max_length=100, unique=True)
     kind = models.CharField("engine", max_length=30, choices=KINDS, default="step_functions")
     region = models.CharField(max_length=40, blank=True, help_text="For example eu-west-1.")
-    endpoint_url = models.URLField(
-        "endpoint address", blank=True, help_text="Only for emulators and private endpoints."
+    endpoint_url = models.CharField(
+        "endpoint address",
+        max_length=500,
+        blank=True,
+        validators=[is_address],
+        help_text="Only for emulators and private endpoints.",
     )
-    role_arn = models.CharField(
-        "role to assume", max_length=2048, blank=True, help_text="Blank: the process' own identity."
-    )
-    external_id = models.CharField(max_length=1224, blank=True)
     probe_seconds = models.PositiveIntegerField(
         "liveness check every (s)",
         null=True,
@@ -36,10 +37,4 @@ class Connection(models.Model):
 
     @property
     def config(self) -> EngineConfig:
-        return EngineConfig(
-            kind=self.kind,
-            region=self.region,
-            endpoint_url=self.endpoint_url,
-            role_arn=self.role_arn,
-            external_id=self.external_id,
-        )
+        return EngineConfig(self.kind, self.region, self.endpoint_url)

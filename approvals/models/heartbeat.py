@@ -20,7 +20,10 @@ class Heartbeat(models.Model):
     error = models.CharField(max_length=300, blank=True)
 
     class Meta:
-        indexes = [models.Index("due_at", name="heartbeat_due")]
+        indexes = [
+            models.Index("due_at", name="heartbeat_due"),
+            models.Index("due_at", name="heartbeat_error", condition=~models.Q(error="")),
+        ]
 
     def __str__(self) -> str:
         return f"Heartbeat of {self.task_id}"

@@ -3,6 +3,7 @@
 from django.db import models
 
 from approvals.models.connection import Connection
+from approvals.models.fields import is_address
 from approvals.models.gate import Gate
 
 
@@ -25,9 +26,15 @@ class Source(models.Model):
         blank=True,
         help_text="For messages that name no gate. Blank: those go to quarantine.",
     )
-    queue_url = models.URLField("queue address", max_length=500)
+    queue_url = models.CharField("queue address", max_length=500, validators=[is_address])
     region = models.CharField(max_length=40, blank=True, help_text="Blank: the connection's.")
-    endpoint_url = models.URLField("endpoint address", blank=True, help_text="Only for emulators.")
+    endpoint_url = models.CharField(
+        "endpoint address",
+        max_length=500,
+        blank=True,
+        validators=[is_address],
+        help_text="Only for emulators. Blank: the connection's.",
+    )
 
     last_message_at = models.DateTimeField(null=True, editable=False)
     last_poll_at = models.DateTimeField(null=True, editable=False)

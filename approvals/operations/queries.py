@@ -44,13 +44,13 @@ class Found:
 
 def dead(after: UUID | None = None) -> Found:
     """Callbacks that the engine refused for good, the newest first."""
-    callbacks = _callbacks().filter(status=CallbackStatus.DEAD)
+    callbacks = _callbacks().filter(status=CallbackStatus.DEAD, set_aside_at=None)
     return _newest_first(callbacks, "created_at", after)
 
 
 def unconfirmed(after: UUID | None = None) -> Found:
     """Callbacks whose answer was lost, the newest first."""
-    callbacks = _callbacks().filter(status=CallbackStatus.UNCONFIRMED)
+    callbacks = _callbacks().filter(status=CallbackStatus.UNCONFIRMED, set_aside_at=None)
     return _newest_first(callbacks, "created_at", after)
 
 

@@ -28,13 +28,13 @@ class Request(HttpRequest):
     user: User
 
 
-class DiscardForm(forms.Form):
-    """Why a message is put aside: whoever reads the record later wants to know."""
+class ReasonForm(forms.Form):
+    """Why something is given up: whoever reads the record later wants to know."""
 
     reason = forms.CharField(
         max_length=300,
-        label="Why it is discarded",
-        error_messages={"required": "Say why it is discarded."},
+        label="Why",
+        error_messages={"required": "Say why."},
     )
 
 
@@ -82,10 +82,24 @@ def send_again(request: Request, callback_id: UUID) -> HttpResponse:
 
 @login_required
 @permission_required(OPERATE, raise_exception=True)
+@require_POST
+def set_aside(request: Request, callback_id: UUID) -> HttpResponse:
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Say why it is set aside: it goes on the record.")
+    elif outbox.set_aside(callback_id, reason=form.cleaned_data["reason"], actor=request.user):
+        messages.success(request, "Set aside. It stays on the record.")
+    else:
+        messages.info(request, "There was nothing to set aside: it has moved on meanwhile.")
+    return redirect("operations")
+
+
+@login_required
+@permission_required(OPERATE, raise_exception=True)
 @never_cache
 @require_safe
 def message(request: HttpRequest, message_id: UUID) -> HttpResponse:
-    return _message_page(request, message_id, DiscardForm())
+    return _message_page(request, message_id, ReasonForm())
 
 
 @login_required
@@ -118,7 +132,7 @@ def replay(request: Request, message_id: UUID) -> HttpResponse:
 @permission_required(OPERATE, raise_exception=True)
 @require_POST
 def discard(request: Request, message_id: UUID) -> HttpResponse:
-    form = DiscardForm(request.POST)
+    form = ReasonForm(request.POST)
     if not form.is_valid():
         return _message_page(request, message_id, form, status=400)
     if quarantine.discard(message_id, reason=form.cleaned_data["reason"], actor=request.user):
@@ -129,7 +143,7 @@ def discard(request: Request, message_id: UUID) -> HttpResponse:
 
 
 def _message_page(
-    request: HttpRequest, message_id: UUID, form: DiscardForm, status: int = 200
+    request: HttpRequest, message_id: UUID, form: ReasonForm, status: int = 200
 ) -> HttpResponse:
     """One message with its masked body; the body itself is never loaded."""
     held = get_object_or_404(

@@ -25,6 +25,7 @@ ROLES: dict[str, list[str]] = {
         "view_callback",
         "view_decision",
         "view_quarantinedmessage",
+        "view_heartbeat",
         *(f"{verb}_{noun}" for noun in _CONFIGURATION for verb in ("add", "change", "view")),
     ],
 }

@@ -190,7 +190,7 @@ def test_a_decision_stands_when_the_broker_is_gone(gate, alice, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_reviewersat_once_one_wins_and_the_other_reads_who(gate, alice, bob):
+def test_of_two_reviewers_at_once_one_wins_and_the_other_reads_who(gate, alice, bob):
     for _ in range(10):
         task = task_for(gate)
         results = at_once(
@@ -206,7 +206,7 @@ def test_of_two_reviewersat_once_one_wins_and_the_other_reads_who(gate, alice, b
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_reviewer_who_clicks_twiceat_once_is_counted_once(alice, bob):
+def test_one_reviewer_who_clicks_twice_at_once_is_counted_once(alice, bob):
     task = task_for(GateFactory(quorum=2, groups=[TEAM]))
     results = at_once(*[lambda: decide(task.pk, person(alice), Verdict.APPROVE, via=INBOX)] * 2)
     assert sum(isinstance(result, CannotDecide) for result in results) == 1
@@ -215,7 +215,7 @@ def test_one_reviewer_who_clicks_twiceat_once_is_counted_once(alice, bob):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_last_two_of_a_quorumat_once_make_one_answer(alice, bob):
+def test_the_last_two_of_a_quorum_at_once_make_one_answer(alice, bob):
     for _ in range(5):
         task = task_for(GateFactory(quorum=2, groups=[TEAM]))
         results = at_once(

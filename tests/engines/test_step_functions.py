@@ -426,8 +426,6 @@ def test_an_emulator_has_no_console(engine: StepFunctions) -> None:
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        (EngineConfig("step_functions", "us-east-1", role_arn="arn:aws:iam::1:role/x"), "role"),
-        (EngineConfig("step_functions", "us-east-1", external_id="x"), "role"),
         (EngineConfig("step_functions", "us east"), "region"),
         (EngineConfig("step_functions", "us-east-1", endpoint_url="nonsense"), "endpoint"),
         (EngineConfig("carrier_pigeon"), "carrier_pigeon"),

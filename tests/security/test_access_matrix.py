@@ -30,6 +30,7 @@ OURS: dict[str, tuple[int, ...]] = {
     "operations/": (SIGN_IN, 403, 403, 200, 403, 200),
     "operations/quarantine/<uuid:message_id>/": (SIGN_IN, 403, 403, 200, 403, 200),
     "operations/callbacks/<uuid:callback_id>/send/": (SIGN_IN, 403, 403, 405, 403, 405),
+    "operations/callbacks/<uuid:callback_id>/set-aside/": (SIGN_IN, 403, 403, 405, 403, 405),
     "operations/quarantine/<uuid:message_id>/replay/": (SIGN_IN, 403, 403, 405, 403, 405),
     "operations/quarantine/<uuid:message_id>/discard/": (SIGN_IN, 403, 403, 405, 403, 405),
     "health/live": (200,) * 6,
@@ -171,6 +172,7 @@ def test_records_are_never_changed_in_the_admin(model, action, clients, objects,
 POSTS = {
     "tasks/<uuid:task_id>/decide/": ({"verdict": "approve"}, {"reviewer"}),
     "operations/callbacks/<uuid:callback_id>/send/": ({}, {"operator", "admin"}),
+    "operations/callbacks/<uuid:callback_id>/set-aside/": ({"reason": "x"}, {"operator", "admin"}),
     "operations/quarantine/<uuid:message_id>/replay/": ({}, {"operator", "admin"}),
     "operations/quarantine/<uuid:message_id>/discard/": ({"reason": "x"}, {"operator", "admin"}),
 }
