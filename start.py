@@ -41,7 +41,6 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CHECKS = {
     "ruff check": ["-m", "ruff", "check", "."],
     "ruff format": ["-m", "ruff", "format", "--check", "."],
-    "djlint format": ["-m", "djlint", "--check", "templates"],
     "djlint": ["-m", "djlint", "--lint", "templates"],
     "mypy": ["-m", "mypy"],
     "import-linter": ["-c", "from importlinter.cli import lint_imports_command as lint; lint()"],

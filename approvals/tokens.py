@@ -50,7 +50,7 @@ def encrypt(secret: str) -> bytes:
     return _fernet(tuple(settings.TOKEN_KEYS)).encrypt(secret.encode())
 
 
-def decrypt(ciphertext: bytes) -> str:
+def decrypt(ciphertext: bytes | memoryview) -> str:
     """The secret in `ciphertext`; raises `SecretUnreadable` if no key fits."""
     try:
         return _fernet(tuple(settings.TOKEN_KEYS)).decrypt(bytes(ciphertext)).decode()
@@ -58,7 +58,7 @@ def decrypt(ciphertext: bytes) -> str:
         raise SecretUnreadable from None
 
 
-def rotate(ciphertext: bytes) -> bytes:
+def rotate(ciphertext: bytes | memoryview) -> bytes:
     """The same secret under the newest key; raises `SecretUnreadable` if no key fits."""
     try:
         return _fernet(tuple(settings.TOKEN_KEYS)).rotate(bytes(ciphertext))

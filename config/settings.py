@@ -1,5 +1,6 @@
 """Django's settings; what an installation may change comes from `config.env`."""
 
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -199,14 +200,14 @@ if STATIC_ROOT.is_dir():
 
 # --- Logs ---------------------------------------------------------------------------------------
 
-_shared_processors = [
+_shared_processors: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 # Never a traceback with local variables: a token may be among them.
-_formatters = {
+_formatters: dict[str, list[Any]] = {
     "json": [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
     "console": [
         structlog.dev.ConsoleRenderer(
@@ -214,7 +215,7 @@ _formatters = {
         )
     ],
 }
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {

@@ -70,21 +70,19 @@ def _accept(source: Source, bodies: Sequence[str | bytes]) -> list[Acceptance]:
                 raise message
             gate = _gate_of(message, source, gates)
             tasks[position] = _task(message, source, gate, requesters)
-        except MessageNotUnderstood as problem:
-            problems[position] = problem
+        except MessageNotUnderstood as error:
+            problems[position] = error
 
     with transaction.atomic():
-        stored = _store(list(tasks.values()))
+        ids = _store(list(tasks.values()))
         _quarantine(source, [(bodies[at], problem) for at, problem in problems.items()])
 
     for problem in problems.values():
         log.warning("message quarantined", source=source.name, code=problem.code)
+    known = {position: ids[bytes(task.token_digest)] for position, task in tasks.items()}
     return [
-        Acceptance(
-            task_id=stored[tasks[at].token_digest],
-            is_new=stored[tasks[at].token_digest] == tasks[at].pk,
-        )
-        if at in tasks
+        Acceptance(task_id=known[at], is_new=known[at] == tasks[at].pk)
+        if at in known
         else Acceptance(task_id=None, problem=problems[at])
         for at in range(len(bodies))
     ]
@@ -141,7 +139,7 @@ def _task(
         token_digest=digest(token),
         title=message.title or gate.name,
         summary=message.summary,
-        payload=message.input,
+        payload=None if message.input == {} else message.input,
         links=[{"title": link.title, "url": link.url} for link in message.links],
         requested_by=message.requested_by,
         requester_id=requesters.get(message.requested_by.casefold()),
@@ -168,7 +166,7 @@ def _store(tasks: list[ApprovalTask]) -> dict[bytes, UUID]:
             token_digest__in=[task.token_digest for task in tasks]
         ).values_list("token_digest", "pk")
     }
-    new = [task for task in tasks if stored[task.token_digest] == task.pk]
+    new = [task for task in tasks if stored[bytes(task.token_digest)] == task.pk]
     Heartbeat.objects.bulk_create(
         Heartbeat(task=task, connection_id=task.connection_id, every=every)
         for task in new

@@ -41,6 +41,7 @@ def read_fields(
     Returns arguments for `IncomingMessage`, and the keys of `payload` that they show completely.
     Raises `MessageNotUnderstood` with `bad_field`; the text names the field, never its value.
     """
+    _refuse_narrower_reviewers(payload)
     found: dict[str, Any] = {}
     shown: set[str] = set()
     levels = [(level, {fold(key): key for key in reversed(level)}) for level in (payload, inner)]
@@ -57,6 +58,14 @@ def read_fields(
                 found[attribute] = cut(value, limit) if limit else value
                 break
     return found, shown
+
+
+def _refuse_narrower_reviewers(payload: dict[str, Any]) -> None:
+    """A message that says who may decide must not be shown to everybody whom its gate names
+    instead."""
+    asked = payload.get("reviewers")
+    if isinstance(asked, dict) and asked and set(asked) <= {"users", "groups"}:
+        raise _bad("reviewers", "can't be followed yet: name a gate that has these reviewers")
 
 
 def cut(text: str, limit: int) -> str:
