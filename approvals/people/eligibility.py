@@ -3,7 +3,6 @@
 from functools import cached_property
 
 from approvals.models import ApprovalTask, Gate, User
-from approvals.models.approval_task import ApprovalTaskQuerySet
 from approvals.people.roles import SEE_EVERY_TASK
 
 
@@ -27,11 +26,6 @@ class Person:
 
     def can_see(self, task: ApprovalTask) -> bool:
         return self.reviews(task) or self.user.has_perm(SEE_EVERY_TASK)
-
-    def visible_tasks(self) -> ApprovalTaskQuerySet:
-        if self.user.has_perm(SEE_EVERY_TASK):
-            return ApprovalTask.objects.all()
-        return ApprovalTask.objects.filter(gate__in=self.gate_ids)
 
 
 def is_requester(user: User, task: ApprovalTask) -> bool:
