@@ -74,7 +74,7 @@ def manage(arguments: list[str]) -> NoReturn:
 def test(arguments: list[str]) -> NoReturn:
     make_environment("test")
     ensure_chromium()
-    hand_over("-m", "pytest", *arguments)
+    hand_over("-m", "pytest", *(arguments or ["-n", "auto"]))
 
 
 def bench(arguments: list[str]) -> NoReturn:

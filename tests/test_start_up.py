@@ -49,7 +49,7 @@ def test_an_unknown_command_is_named() -> None:
 def test_the_first_start_makes_the_environment_and_the_next_does_not(project: Path) -> None:
     first, second = start(project, "manage", "migrate", "--plan"), start(project)
     assert "Making the environment" in first.stdout
-    assert first.stdout.endswith(f"{project} migrate --plan None\n")
+    assert first.stdout.endswith(f"{project} migrate --plan 1\n")
     assert second.stdout == f"{project} demo 1\n"
 
 

@@ -45,25 +45,29 @@ class AwsServer:
     """Serves `handler` on a port of the machine's choice, in a thread of its own."""
 
     def __init__(self, handler: Handler, port: int = 0) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._server = self._loop.run_until_complete(
-            self._loop.create_server(lambda: _Connection(handler), "127.0.0.1", port, backlog=1024)
-        )
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        self._handler = handler
+        # Bound here, so that the address is known; the loop belongs to the thread alone, since a
+        # browser test may have one running in this one.
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=1024)
+        self.port: int = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.serve_forever, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def serve_forever(self) -> None:
+        server = self._loop.run_until_complete(
+            self._loop.create_server(lambda: _Connection(self._handler), sock=self._socket)
+        )
         self._loop.run_forever()
+        server.close()
+        self._loop.close()
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._server.close)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.close()
 
 
 class _Connection(asyncio.Protocol):

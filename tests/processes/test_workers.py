@@ -85,10 +85,11 @@ def test_a_worker_that_is_stopped_finishes_the_call_in_hand(waiting, fake, alice
 
 
 def test_a_workflow_that_ends_leaves_the_inbox_by_itself(waiting, fake, worker):
-    one = waiting(heartbeat_seconds=3)
+    one = waiting(heartbeat_seconds=60)
     worker("heartbeats")
     wait_until(lambda: Heartbeat.objects.filter(task=one.task, sent_at__isnull=False).exists())
     fake.stop_execution(one.task.execution_id)
+    Heartbeat.objects.update(due_at=Now())
 
     def retired() -> bool:
         one.task.refresh_from_db()

@@ -1,0 +1,101 @@
+"""Whatever is sent to any address gets a clear answer, never a 500."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.test import Client
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from approvals.intake.accept import accept
+from approvals.models import ApprovalTask, Decision
+from tests.factories import task_for
+from tests.routes import address, parameters, routes
+
+NASTY = [
+    "", "\x00", "a\x00b", "é" * 5000, "-1", "0", "99999999999999999999999", "1e309", "NaN", "None",
+    "' OR 1=1 --", "%", "\\", "''", "!", ":*", "a & | b", "()", "<script>", "../../etc/passwd",
+    "2026-99-99", "0000-00-00", "9999-12-31T23:59:59", "[]", "{}", "00000000-0000-0000-0000-0",
+    "01a20333-2a3a-76f7-9d66-ea7dd63a22c1", "💥", "\ufffe", "\u202e",
+]  # fmt: skip
+NAMES = [
+    "tab", "q", "gate", "workflow", "requester", "after", "before", "v", "verdict", "comment",
+    "list", "reason", "next", "action", "who", "actor", "since", "until", "words", "n", "task",
+    "time_zone", "theme", "shortcuts", "login", "password",
+]  # fmt: skip
+OURS = sorted(route for route in set(routes()) if not route.startswith(("admin/", "accounts/")))
+
+
+@pytest.fixture
+def everybody(gate, source, alice, olive, audrey, ada, signed_in) -> list[Client]:
+    accept(source, ["not json"])
+    task_for(gate)
+    ada.is_superuser = True
+    ada.save()
+    clients = [Client(), *map(signed_in, (alice, olive, audrey, ada))]
+    for client in clients:
+        client.raise_request_exception = False
+    return clients
+
+
+def answer_of(answer: Any) -> str:
+    return f"{answer.status_code} at {answer.request['PATH_INFO']}?{answer.request['QUERY_STRING']}"
+
+
+@pytest.mark.parametrize("route", [*OURS, "accounts/login/"])
+def test_nasty_values_in_every_field_of_every_address(route, everybody):
+    url = address(route, parameters())
+    for client in everybody:
+        for value in NASTY:
+            everything = dict.fromkeys(NAMES, value)
+            answers = [
+                client.get(url, everything),
+                client.get(url, {"tab": "done", "verdict": "approve", "q": value, "after": value}),
+                client.get(url, everything, headers={"HX-Request": "true"}),
+                client.post(url, everything),
+                client.post(url, everything | {"verdict": "reject"}),
+                client.post(url, value, content_type="application/json"),
+            ]
+            broken = [answer_of(answer) for answer in answers if answer.status_code >= 500]
+            assert broken == []
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete", "trace", "options", "head"])
+def test_methods_that_nobody_offers(method, everybody):
+    for client in everybody:
+        for route in OURS:
+            answer = getattr(client, method)(address(route, parameters()))
+            assert answer.status_code < 500, answer_of(answer)
+    assert not Decision.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/tasks/x/", "/tasks/%00/", "/tasks//", "/nothing", "/%ff%fe", "/a" * 2000, "/admin/%00/",
+     "/tasks/01a20333-2a3a-76f7-9d66-ea7dd63a22c1/", "/static/../config/settings.py",
+     "/static/%2e%2e/manage.py", "/health/live/extra"],
+)  # fmt: skip
+def test_paths_that_lead_nowhere(path, everybody):
+    for client in everybody:
+        assert client.get(path).status_code in (301, 302, 400, 404)
+
+
+values = st.one_of(st.text(max_size=80), st.sampled_from(NASTY), st.integers().map(str))
+fields = st.dictionaries(st.sampled_from(NAMES), values, max_size=5)
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(route=st.sampled_from(OURS), query=fields, body=fields, htmx=st.booleans())
+def test_anything_at_all(everybody, route, query, body, htmx):
+    objects = parameters()
+    url = address(route, objects) + "?" + urlencode(query, errors="surrogatepass")
+    headers = {"HX-Request": "true"} if htmx else {}
+    for client in everybody:
+        assert client.get(url, headers=headers).status_code < 500
+        body = {name: value.encode("utf-8", "replace").decode() for name, value in body.items()}
+        assert client.post(url, body, headers=headers).status_code < 500
+    assert ApprovalTask.objects.count() >= 1
