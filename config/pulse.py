@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 from celery import bootsteps
-from celery.signals import task_prerun
+from celery.signals import task_postrun, task_prerun
 from django.db import close_old_connections
 
 log = structlog.get_logger(__name__)
@@ -28,11 +28,13 @@ class Pulse(bootsteps.StartStopStep):
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._ran_at: dict[str, float] = {}
+        self._running: set[str] = set()
 
     def start(self, parent: Any) -> None:
         schedule = self._schedule(parent.app)
         self._ran_at = dict.fromkeys(schedule, time.monotonic())
-        task_prerun.connect(self._note, weak=False)
+        task_prerun.connect(self._started, weak=False)
+        task_postrun.connect(self._ended, weak=False)
         self._thread = threading.Thread(
             target=self._run, args=(parent.app, schedule), name="pulse", daemon=True
         )
@@ -55,14 +57,19 @@ class Pulse(bootsteps.StartStopStep):
             if app.amqp.router.route({}, entry["task"])["queue"].name in mine
         }
 
-    def _note(self, sender: Any, **kwargs: Any) -> None:
+    def _started(self, sender: Any, **kwargs: Any) -> None:
+        self._running.add(sender.name)
+
+    def _ended(self, sender: Any, **kwargs: Any) -> None:
+        self._running.discard(sender.name)
         if sender.name in self._ran_at:
             self._ran_at[sender.name] = time.monotonic()
 
     def _run(self, app: Any, schedule: dict[str, float]) -> None:
         while not self._stopping.wait(TICK):
             for name, seconds in schedule.items():
-                if time.monotonic() - self._ran_at[name] > 2 * seconds:
+                silent = time.monotonic() - self._ran_at[name] > 2 * seconds
+                if silent and name not in self._running:
                     self._run_one(app, name)
 
     def _run_one(self, app: Any, name: str) -> None:

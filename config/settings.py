@@ -93,7 +93,7 @@ DATABASES = {
             else {"ENGINE": "django.db.backends.postgresql", "NAME": "countersign"}
         ),
         "CONN_MAX_AGE": 0 if given.DATABASE_POOL else None,
-        "CONN_HEALTH_CHECKS": not given.DATABASE_POOL,
+        "CONN_HEALTH_CHECKS": True,
     }
 }
 if given.DATABASE_POOL:

@@ -8,6 +8,7 @@ proper is written after the engine has taken the heartbeat.
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -128,7 +129,7 @@ def send_due(on_gone: Callable[[UUID], None], *, seconds: float = 10.0) -> int:
     while batch := _claim():
         connections = Connection.objects.in_bulk({due.connection_id for due in batch})
         to = [connections[due.connection_id] for due in batch]
-        results = list(_threads().map(_send, batch, to))
+        results = _send_all(deque(zip(batch, to, strict=True)))
         _write(results)
         for result in results:
             if result.gone:
@@ -154,6 +155,24 @@ def _claim() -> list[Due]:
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, [BATCH])
         return [Due(*row) for row in cursor.fetchall()]
+
+
+def _send_all(waiting: deque[tuple[Due, Connection]]) -> list[Result]:
+    """Each thread takes from what waits: a future for every heartbeat would cost a tenth of it."""
+    results: list[Result] = []
+
+    def work() -> None:
+        while waiting:
+            try:
+                due, to = waiting.popleft()
+            except IndexError:  # another thread has just taken the last
+                return
+            results.append(_send(due, to))
+
+    jobs = [_threads().submit(work) for _ in range(min(len(waiting), settings.HEARTBEAT_THREADS))]
+    for job in jobs:
+        job.result()
+    return results
 
 
 def _send(due: Due, to: Connection) -> Result:

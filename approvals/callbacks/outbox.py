@@ -11,8 +11,8 @@ from uuid import UUID
 
 import structlog
 from celery import current_app
-from django.db import transaction
-from django.db.models import F
+from django.db import connection, transaction
+from django.db.models import F, Manager, QuerySet
 from django.db.models.functions import Now
 
 from approvals.audit.record import Action, event, record
@@ -54,35 +54,67 @@ class Lease:
     fence: int
 
 
+# One statement, committed by itself.
+_TAKE = """
+    WITH taken AS (
+        UPDATE approvals_callback SET status = 'sending', fence = fence + 1,
+               due_at = statement_timestamp() + make_interval(secs => %(lease)s)
+        WHERE id = (SELECT id FROM approvals_callback
+                    WHERE id = %(id)s AND status = 'due' AND due_at <= statement_timestamp()
+                    FOR UPDATE SKIP LOCKED)
+        RETURNING id, fence
+    )
+    INSERT INTO approvals_attempt (callback_id, number, result, code, detail)
+    SELECT id, fence, 'started', '', '' FROM taken RETURNING number
+"""
+
+
 def take(callback_id: UUID) -> Lease | None:
     """Take one due callback and write the attempt, committed before the engine is called.
 
     None if it is not due, is held by another worker, or is settled.
     """
-    with transaction.atomic():
-        callback = (
-            Callback.objects.select_for_update(skip_locked=True, of=("self",))
-            .select_related("task__connection")
-            .defer("task__payload", "task__summary", "task__search", "task__links")
-            .filter(
-                pk=callback_id,
-                status__in=[CallbackStatus.DUE, CallbackStatus.SENDING],
-                due_at__lte=Now(),
-            )
-            .first()
-        )
-        if callback is None:
-            return None
-        if callback.status == CallbackStatus.SENDING:
-            # Its holder died or hangs between the attempt and the result: did the engine hear it?
-            _lose(callback)
-            return None
-        callback.fence += 1
-        Callback.objects.filter(pk=callback.pk).update(
-            status=CallbackStatus.SENDING, fence=callback.fence, due_at=Now() + LEASE
-        )
-        Attempt.objects.create(callback=callback, number=callback.fence)
-    return Lease(callback=callback, fence=callback.fence)
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, {"id": callback_id, "lease": LEASE.total_seconds()})
+        taken = cursor.fetchone()
+    if taken is None:
+        _give_up_dead_lease(callback_id)
+        return None
+    return Lease(callback=_with_step(Callback.objects).get(pk=callback_id), fence=taken[0])
+
+
+def unconfirmed(callback_id: UUID) -> Callback | None:
+    """The callback with what a look-up needs; None if it is not unconfirmed (any more)."""
+    found = _with_step(Callback.objects)
+    return found.filter(pk=callback_id, status=CallbackStatus.UNCONFIRMED).first()
+
+
+def _with_step(callbacks: Manager[Callback] | QuerySet[Callback]) -> QuerySet[Callback]:
+    """With the task's token and connection, and without what is large."""
+    return callbacks.select_related("task__connection").defer(
+        "task__payload", "task__summary", "task__search", "task__links"
+    )
+
+
+@transaction.atomic
+def _give_up_dead_lease(callback_id: UUID) -> None:
+    """The holder died or hangs between the attempt and its result: did the engine hear it?"""
+    callback = (
+        Callback.objects.select_for_update(skip_locked=True, of=("self",))
+        .select_related("task")
+        .filter(pk=callback_id, status=CallbackStatus.SENDING, due_at__lte=Now())
+        .first()
+    )
+    if callback is None:
+        return
+    died = "The process that sent it died before the answer came."
+    Attempt.objects.filter(callback=callback, number=callback.fence, finished_at=None).update(
+        result=AttemptResult.UNKNOWN, detail=died, finished_at=Now()
+    )
+    Callback.objects.filter(pk=callback.pk).update(
+        status=CallbackStatus.UNCONFIRMED, due_at=Now(), last_error=died
+    )
+    _tell(callback, CallbackStatus.UNCONFIRMED, detail=died)
 
 
 def finish(
@@ -181,18 +213,6 @@ def set_aside(callback_id: UUID, *, reason: str, actor: User) -> bool:
     Callback.objects.filter(pk=callback_id).update(set_aside_at=Now())
     record(event(Action.SET_ASIDE, task=callback.task, actor=actor, reason=reason))
     return True
-
-
-def _lose(callback: Callback) -> None:
-    """The lease ran out with no result: whether the engine heard that attempt is not known."""
-    died = "The process that sent it died before the answer came."
-    Attempt.objects.filter(callback=callback, number=callback.fence, finished_at=None).update(
-        result=AttemptResult.UNKNOWN, detail=died, finished_at=Now()
-    )
-    Callback.objects.filter(pk=callback.pk).update(
-        status=CallbackStatus.UNCONFIRMED, due_at=Now(), last_error=died
-    )
-    _tell(callback, CallbackStatus.UNCONFIRMED, detail=died)
 
 
 _ACTIONS = {

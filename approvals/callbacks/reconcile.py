@@ -28,12 +28,7 @@ def reconcile(callback_id: UUID) -> CallbackStatus | None:
       If the engine then says that the token is gone, nobody can know which call closed it: it
       stays unconfirmed, in sight of the operators, and is looked up again from time to time.
     """
-    callback = (
-        Callback.objects.select_related("task__connection")
-        .defer("task__payload", "task__summary", "task__search", "task__links")
-        .filter(pk=callback_id, status=CallbackStatus.UNCONFIRMED)
-        .first()
-    )
+    callback = outbox.unconfirmed(callback_id)
     if callback is None:
         return None
     # Whoever looks this up at the same time finds the same; this only spaces out the look-ups.

@@ -59,9 +59,11 @@ def decide(
     decision = Decision.objects.create(
         task=task, reviewer=person.user, verdict=verdict, comment=comment, via=via
     )
-    decision.refresh_from_db(fields=["decided_at"])
     # 4
-    decisions = list(task.decisions.select_related("reviewer").order_by("decided_at", "id"))
+    decisions = sorted(
+        task.decisions.select_related("reviewer"), key=lambda d: (d.pk == decision.pk, d.decided_at)
+    )
+    decision = decisions[-1]
     outcome = tally((d.verdict for d in decisions), task.gate.quorum)
     task.approvals = sum(d.verdict == Verdict.APPROVE for d in decisions)
     events = [
