@@ -1,0 +1,1 @@
+"""Figures, each beside its reference and measured in one run."""
