@@ -74,9 +74,9 @@ def test_following_the_pages_shows_every_task_once(gate: Gate, web: Client) -> N
     seen: list[str] = []
     query = ""
     for _ in range(4):
-        response = web.get(f"/{query}")
+        response = web.get(query or "/")
         seen += ids_on(response.content)
-        query = response.context["listing"].next_query
+        query = response.context["listing"].next_url
         if not query:
             break
     assert len(seen) == len(expected)
@@ -89,8 +89,8 @@ def test_done_is_newest_first_across_gates_and_pages(gate: Gate, web: Client, bo
     for task in tasks:
         take(task.pk, bob, Verdict.APPROVE)
     first = web.get("/?tab=done")
-    query = first.context["listing"].next_query
-    seen = ids_on(first.content) + ids_on(web.get(f"/{query}").content)
+    query = first.context["listing"].next_url
+    seen = ids_on(first.content) + ids_on(web.get(query).content)
     assert seen == [str(task.pk) for task in reversed(tasks)]
 
 
@@ -172,18 +172,19 @@ def test_the_cost_does_not_depend_on_the_number_of_rows(gate: Gate, web: Client)
         return len(captured)
 
     tasks_for(gate, 10)
+    web.get("/")  # which rooms are open is kept for some seconds
     few = queries(""), queries("?tab=team"), queries("?tab=done")
     tasks_for(gate, 40)
     tasks_for(GateFactory(groups=[TEAM]), 20)
     assert (queries(""), queries("?tab=team"), queries("?tab=done")) == few
-    # session, user, gates with counts, the page, permissions
-    assert few == (5, 5, 5)
+    # session, user, my gates with counts, the page
+    assert few == (4, 4, 4)
 
 
 def test_titles_are_text(gate: Gate, web: Client) -> None:
     task_for(gate, title='<img src=x onerror="alert(1)">')
     page = web.get("/").content
-    assert b"<img" not in page
+    assert b"<img src=x" not in page
     assert b"&lt;img src=x" in page
 
 

@@ -54,9 +54,10 @@ def test_other_schemes_lose_their_address() -> None:
 
 def test_it_looks_like_markdown() -> None:
     html = markdown.render("# Big\n\n- **one**\n\n| a | b |\n|---|---|\n| 1 | ~~2~~ |\n\n`code`")
-    for tag in ("<h3>", "<li>", "<strong>", "<table>", "<s>", "<code>"):
+    for tag in ("<h4>", "<li>", "<strong>", "<table>", "<s>", "<code>"):
         assert tag in html
     assert "<h1" not in html
+    assert "<h5>deep" in markdown.render("## high\n\n#### deep")
 
 
 @given(st.text(max_size=300))

@@ -87,7 +87,7 @@ def test_delivery_is_told_as_it_is(gate: Gate, web: Client, bob: User) -> None:
     outbox.finish(
         lease, CallbackStatus.DUE, result=AttemptResult.UNAVAILABLE, detail="It asks to wait."
     )
-    assert "can&#x27;t be told for now (It asks to wait.)" in page()
+    assert "can&#x27;t be told for now (It asks to wait); it is tried again" in page()
     assert "Attempt 1: engine unavailable" in page()
     lease = outbox.take(callback.pk)
     outbox.finish(lease, CallbackStatus.UNCONFIRMED, result=AttemptResult.UNKNOWN)
@@ -124,6 +124,7 @@ def test_the_cost_does_not_depend_on_what_happened(
 
     gate = GateFactory(quorum=3, groups=[TEAM])
     task = task_for(gate)
+    web.get("/")  # which rooms are open is kept for some seconds
     fresh = queries(task)
     for user in (bob, dora):
         decide(task.pk, person(user), Verdict.APPROVE, via=Decision.Via.INBOX)

@@ -1,0 +1,113 @@
+"""The door, its two buttons: a page that asks once more, and the form whose POST decides."""
+
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBadRequest
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+from django_htmx.http import push_url, retarget, trigger_client_event
+
+from approvals.decisions.decide import Outcome, decide as take_decision
+from approvals.decisions.rules import check_comment
+from approvals.errors import CannotDecide
+from approvals.inbox.address import Address
+from approvals.inbox.detail import Detail, find_task
+from approvals.inbox.door import Request, signed_in, wants_part
+from approvals.inbox.queries import next_task
+from approvals.inbox.views import task_page, task_part
+from approvals.models import Decision
+from approvals.states import TaskStatus, Verdict
+
+# The browser's list and dialog react to it (static/js/inbox.js).
+DECIDED = "countersign:decided"
+
+
+class CommentForm(forms.Form):
+    comment = forms.CharField(max_length=4_000, required=False, strip=True)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def decide(request: Request, task_id: UUID) -> HttpResponse:
+    """GET asks, POST decides, and whoever was second is told kindly who was first."""
+    detail = Detail(find_task(request.person, task_id), request.person)
+    asked = request.POST if request.method == "POST" else request.GET
+    verdict = asked.get("verdict", "")
+    if verdict not in Verdict.values:
+        return HttpResponseBadRequest("The verdict is neither approve nor reject.")
+    if not detail.can_decide:
+        return _too_late(request, detail)
+    form = CommentForm(request.POST if request.method == "POST" else None)
+    if request.method != "POST":
+        return _ask(request, detail, Verdict(verdict), form)
+    if not form.is_valid():
+        return _ask(request, detail, Verdict(verdict), form, status=422)
+    comment = form.cleaned_data["comment"]
+    try:
+        check_comment(detail.task, Verdict(verdict), comment)
+    except CannotDecide as reason:
+        form.add_error("comment", str(reason))
+        return _ask(request, detail, Verdict(verdict), form, status=422)
+    try:
+        outcome = take_decision(
+            task_id, request.person, Verdict(verdict), comment=comment, via=Decision.Via.INBOX
+        )
+    except CannotDecide as reason:
+        again = Detail(find_task(request.person, task_id), request.person, alert=str(reason))
+        return _too_late(request, again)
+    return _next(request, outcome)
+
+
+def _ask(
+    request: Request, detail: Detail, verdict: Verdict, form: CommentForm, status: int = 200
+) -> HttpResponse:
+    context = {
+        "detail": detail,
+        "form": form,
+        "verdict": verdict,
+        "is_rejecting": verdict == Verdict.REJECT,
+        "needs_reason": verdict == Verdict.REJECT and detail.gate.reason_required,
+        "address": Address.read(request.GET),
+    }
+    template = "inbox/decide_form.html" if wants_part(request) else "inbox/decide.html"
+    return render(request, template, context, status=status)
+
+
+def _too_late(request: Request, detail: Detail) -> HttpResponse:
+    detail.alert = detail.alert or detail.why_not
+    if not wants_part(request):
+        return task_page(request, detail, status=409)
+    response = retarget(task_part(request, detail, status=409), "#detail")
+    return trigger_client_event(response, DECIDED, after="settle")
+
+
+def _next(request: Request, outcome: Outcome) -> HttpResponse:
+    """Say what came of it and go on to the next task of the same view."""
+    address = Address.read(request.GET)
+    said = _words(outcome)
+    following = next_task(request.person, address, outcome.task)
+    url = reverse("task", args=[following]) if following else reverse("inbox")
+    if not wants_part(request):
+        messages.success(request, said)
+        return redirect(f"{url}{address.query if following else address.behind(None).query}")
+    if following:
+        detail = Detail(find_task(request.person, following), request.person)
+        response = task_part(request, detail)
+    else:
+        response = render(request, "inbox/nothing_open.html", {"is_done": True})
+    response = retarget(push_url(response, f"{url}{address.query}"), "#detail")
+    return trigger_client_event(response, DECIDED, {"said": said}, after="settle")
+
+
+def _words(outcome: Outcome) -> str:
+    task = outcome.task
+    if outcome.decision.verdict == Verdict.REJECT:
+        return f"Rejected. “{task.title}” is settled."
+    if task.status == TaskStatus.PENDING:
+        missing = task.gate.quorum - task.approvals
+        noun = "approval" if missing == 1 else "approvals"
+        return f"Approved. “{task.title}” waits for {missing} more {noun}."
+    return f"Approved. {task.workflow or 'The workflow'} goes on."

@@ -1,0 +1,225 @@
+"""The door, one task in full: what is asked, where it stands, and what each button will do.
+
+Reads only; a constant number of queries. Never loads the token.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from uuid import UUID
+
+from django.http import Http404
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from approvals.decisions.rules import check_can_decide
+from approvals.engines.base import Step
+from approvals.engines.registry import engine_for
+from approvals.errors import CannotDecide, EngineError
+from approvals.inbox import markdown, payload, times
+from approvals.inbox.rows import OUTCOMES
+from approvals.inbox.timeline import Entry, attempts_of, events_of, timeline
+from approvals.models import ApprovalTask, Callback, Decision, Gate, Heartbeat
+from approvals.people.eligibility import Person
+from approvals.states import CallbackStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a task stands, for people: a word for its badge, and the honest sentence."""
+
+    word: str
+    tone: str
+    sentence: str = ""
+    alarm: str = ""  # "soon" or "reject": how loud the sentence is
+    is_moving: bool = False  # changes by itself within seconds
+
+
+def find_task(person: Person, task_id: UUID) -> ApprovalTask:
+    """The task, if this person may see it; else a 404 that does not tell whether it exists."""
+    task = (
+        ApprovalTask.objects.select_related("gate", "connection", "callback", "heartbeat")
+        .without_secrets()
+        .filter(pk=task_id)
+        .first()
+    )
+    if task is None or not person.can_see(task):
+        raise Http404("There is no such task, or your gates do not include it.")
+    return task
+
+
+class Detail:
+    """What the template asks about one task. `alert` is a sentence to show first."""
+
+    def __init__(self, task: ApprovalTask, person: Person, alert: str = "") -> None:
+        self.task, self.person, self.alert = task, person, alert
+        self.gate: Gate = task.gate
+        self.now = timezone.now()
+        self.engine = task.connection.get_kind_display().removeprefix("AWS ")
+        self.callback: Callback | None = getattr(task, "callback", None)
+        self.heartbeat: Heartbeat | None = getattr(task, "heartbeat", None)
+        self.decisions: list[Decision] = list(
+            task.decisions.select_related("reviewer").order_by("decided_at", "id")
+        )
+        for decision in self.decisions:
+            decision.when = times.age_tag(decision.decided_at, self.now)  # type: ignore[attr-defined]
+        self.why_not = _why_not(task, person)
+
+    # --- what is asked ---
+
+    @cached_property
+    def summary(self) -> SafeString:
+        return markdown.render(self.task.summary)
+
+    @cached_property
+    def payload(self) -> payload.PayloadHtml:
+        return payload.render(self.task.payload)
+
+    @property
+    def links(self) -> list[dict[str, str]]:
+        return [
+            link
+            for link in self.task.links
+            if str(link.get("url", "")).startswith(("https://", "http://"))
+        ]
+
+    @cached_property
+    def console_url(self) -> str:
+        try:
+            engine = engine_for(self.task.connection.config)
+        except EngineError:
+            return ""
+        return engine.console_url(Step(self.task.execution_id, self.task.state))
+
+    @property
+    def received(self) -> SafeString:
+        return times.age_tag(self.task.received_at, self.now)
+
+    @property
+    def deadline(self) -> SafeString | None:
+        at = self.task.deadline
+        if at is None:
+            return None
+        if not self.task.is_pending:
+            return times.tag(at, times.clock(at))
+        return times.left_tag(at, self.now)
+
+    # --- where it stands ---
+
+    @cached_property
+    def standing(self) -> Standing:
+        word, tone = OUTCOMES[self.task.status]
+        if self.task.is_pending:
+            return Standing("Waits for approval", "accent")
+        if self.callback is None:
+            return Standing(word, tone, self.task.settled_reason)
+        return Standing(word, tone, *self._delivery(self.callback, word))
+
+    def _delivery(self, callback: Callback, said: str) -> tuple[str, str, bool]:
+        """Sentence, alarm, and whether it is moving."""
+        match callback.status:
+            case CallbackStatus.DELIVERED if callback.delivered_at:
+                at = times.clock(callback.delivered_at)
+                return f"{said}. {self.engine} has been told ({at}).", "", False
+            case CallbackStatus.UNCONFIRMED:
+                return (
+                    (
+                        f"{said}. {self.engine} was told, but its answer was lost; "
+                        "its history is being checked."
+                    ),
+                    "soon",
+                    True,
+                )
+            case CallbackStatus.DEAD:
+                why = callback.last_error
+                return f"{said}, but {self.engine} could not be told: {why}", "reject", False
+            case CallbackStatus.DUE if callback.failures:
+                why = callback.last_error.rstrip(".")
+                return (
+                    f"{said}. {self.engine} can't be told for now ({why}); it is tried again.",
+                    "soon",
+                    True,
+                )
+        return f"{said} — telling {self.engine} …", "", True
+
+    @property
+    def alive(self) -> tuple[str, str] | None:
+        """How keeping the step alive goes, in words and a tone."""
+        beat = self.heartbeat
+        if beat is None:
+            return None
+        if beat.error:
+            return f"Keeping the step alive fails: {beat.error}", "soon"
+        limit = self.task.heartbeat_seconds
+        if beat.sent_at is None:
+            return ("The first heartbeat is due", "") if limit else None
+        ago = times.seconds_ago(beat.sent_at, self.now)
+        if limit is None:
+            return f"Still waited {ago}", ""
+        if (self.now - beat.sent_at).total_seconds() > limit:
+            return f"Last kept alive {ago}, which is late", "soon"
+        return f"Kept alive {ago}", ""
+
+    # --- what each button will do ---
+
+    @property
+    def can_decide(self) -> bool:
+        return not self.why_not
+
+    @property
+    def on_approve(self) -> str:
+        missing = self.gate.quorum - self.task.approvals - 1
+        if missing > 0:
+            noun = "approval is" if missing == 1 else "approvals are"
+            return f"{missing} more {noun} needed after yours, then {self.workflow} goes on."
+        return f"{self.workflow} goes on."
+
+    @property
+    def on_reject(self) -> str:
+        if self.gate.on_reject == Gate.OnReject.SUCCESS:
+            return f"{self.workflow} goes on with approved: false."
+        return f"the step fails with {self.gate.reject_error}."
+
+    @property
+    def workflow(self) -> str:
+        return self.task.workflow or "the workflow"
+
+    # --- what happened ---
+
+    @cached_property
+    def timeline(self) -> list[Entry]:
+        return timeline(self.task, self.engine, self._events, self._attempts)
+
+    @cached_property
+    def _events(self) -> list:
+        return events_of(self.task)
+
+    @cached_property
+    def _attempts(self) -> list:
+        return attempts_of(self.task) if self.callback else []
+
+    @cached_property
+    def version(self) -> str:
+        """Changes whenever the page would look different, running clocks aside."""
+        callback, beat = self.callback, self.heartbeat
+        shown = repr(
+            (
+                self.task.status,
+                self.task.approvals,
+                self.why_not,
+                callback and (callback.status, callback.fence, callback.failures),
+                bool(beat),
+                beat and (beat.error, beat.sent_at is None),
+                [event.pk for event in self._events[-1:]],
+                [(one.number, one.result) for one in self._attempts[-1:]],
+            )
+        )
+        return hashlib.blake2s(shown.encode(), digest_size=8).hexdigest()
+
+
+def _why_not(task: ApprovalTask, person: Person) -> str:
+    try:
+        check_can_decide(task, person)
+    except CannotDecide as reason:
+        return str(reason)
+    return ""

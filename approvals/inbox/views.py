@@ -1,0 +1,116 @@
+"""The door, its pages: the list, a task beside it, and a payload as it came. Nothing writes."""
+
+import json
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_safe
+
+from approvals.inbox import rows
+from approvals.inbox.address import Address, Tab
+from approvals.inbox.detail import Detail, find_task
+from approvals.inbox.door import Request, signed_in, wants_part
+from approvals.inbox.queries import COUNT_CAP, PAGE_SIZE, GateCounts, gate_counts, page
+
+
+@dataclass(frozen=True, slots=True)
+class TabLink:
+    name: str
+    url: str
+    count: str
+    is_here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The list as its template shows it."""
+
+    address: Address
+    gates: list[GateCounts]
+    tabs: list[TabLink]
+    mine: str  # how many wait for this person: "3", "99+"
+    rows: SafeString
+    url: str  # of the list without filters and place, on the first tab
+    first_url: str
+    next_url: str  # blank on the last page
+    version: str
+
+
+@require_safe
+@signed_in
+def inbox(request: Request) -> HttpResponse:
+    listing = listing_for(request)
+    if wants_part(request):
+        if request.GET.get("v") == listing.version:
+            return HttpResponse(status=204)
+        return render(request, "inbox/list.html", {"listing": listing, "is_refresh": True})
+    return render(request, "inbox/page.html", {"listing": listing})
+
+
+@require_safe
+@signed_in
+def task(request: Request, task_id: UUID) -> HttpResponse:
+    detail = Detail(find_task(request.person, task_id), request.person)
+    if wants_part(request):
+        if request.GET.get("v") == detail.version:
+            return HttpResponse(status=204)
+        return task_part(request, detail)
+    return task_page(request, detail)
+
+
+@require_safe
+@signed_in
+def payload_json(request: Request, task_id: UUID) -> HttpResponse:
+    """What the message carried, indented; the token is masked in it since it came in."""
+    found = find_task(request.person, task_id)
+    text = json.dumps(found.payload, indent=2, ensure_ascii=False)
+    return HttpResponse(text, content_type="application/json; charset=utf-8")
+
+
+def task_page(request: Request, detail: Detail, status: int = 200) -> HttpResponse:
+    listing = listing_for(request, detail.task.pk)
+    context = {"listing": listing, "detail": detail}
+    return render(request, "inbox/page.html", context, status=status)
+
+
+def task_part(request: Request, detail: Detail, status: int = 200) -> HttpResponse:
+    context = {"detail": detail, "address": Address.read(request.GET), "is_part": True}
+    return render(request, "inbox/detail.html", context, status=status)
+
+
+def listing_for(request: Request, current: UUID | None = None) -> Listing:
+    person = request.person
+    address, now, home = Address.read(request.GET), timezone.now(), reverse("inbox")
+    gates = gate_counts(person)
+    found = page(person, address) if gates else []
+    shown = found[:PAGE_SIZE]
+    has_more = len(found) > PAGE_SIZE
+    listed = rows.render(shown, address.query, now, current)
+    counts = {
+        Tab.MINE: sum(gate.mine for gate in gates),
+        Tab.TEAM: sum(gate.team for gate in gates),
+        Tab.DONE: sum(gate.done for gate in gates),
+    }
+    return Listing(
+        address=address,
+        gates=gates,
+        tabs=[
+            TabLink(tab.title(), home + address.at(tab).query, _capped(count), tab == address.tab)
+            for tab, count in counts.items()
+        ],
+        mine=_capped(counts[Tab.MINE]),
+        rows=listed.html,
+        url=home,
+        first_url=home + address.behind(None).query,
+        next_url=home + address.behind(shown[-1].cursor).query if has_more else "",
+        version="-".join(map(str, (listed.version, *counts.values(), len(found)))),
+    )
+
+
+def _capped(count: int) -> str:
+    return str(count) if count < COUNT_CAP else f"{COUNT_CAP - 1}+"
