@@ -44,7 +44,15 @@ CHECKS = {
     "djlint": ["-m", "djlint", "--lint", "templates"],
     "mypy": ["-m", "mypy"],
     "import-linter": ["-c", "from importlinter.cli import lint_imports_command as lint; lint()"],
-    "migrations": ["-W", "ignore", "manage.py", "makemigrations", "--check", "--dry-run"],
+    "migrations": [
+        "-W",
+        "ignore",
+        "manage.py",
+        "makemigrations",
+        "--check",
+        "--dry-run",
+        "--skip-checks",
+    ],
 }
 
 
