@@ -64,46 +64,6 @@ _DONE_PAGE = """
       LEFT JOIN approvals_callback c ON c.task_id = t.id
      ORDER BY t.settled_at DESC, t.id DESC"""
 
-_GATES = """
-    SELECT gate_id FROM approvals_gate_users WHERE user_id = %(me)s
-     UNION
-    SELECT gg.gate_id FROM approvals_gate_groups gg
-      JOIN approvals_user_groups ug ON ug.group_id = gg.group_id WHERE ug.user_id = %(me)s"""
-
-# The list's rule in SQL; `decisions.rules` is asked again before anything is decided.
-_STILL_MINE = """
-    AND NOT EXISTS (SELECT FROM approvals_decision d
-                     WHERE d.task_id = t.id AND d.reviewer_id = %(me)s)
-    AND NOT (g.exclude_requester AND COALESCE(t.requester_id = %(me)s,
-                                              lower(t.requested_by) = ANY(%(my_names)s)))"""
-
-_COLUMNS = """t.id::text AS id, t.title, t.workflow, t.state, t.requested_by, t.approvals, t.status,
-                  (extract(epoch FROM t.received_at) * 1000000)::bigint AS received,
-                  (extract(epoch FROM {at}) * 1000000)::bigint AS at"""
-
-_PENDING_PAGE = """
-    SELECT t.*, g.quorum, NULL
-      FROM approvals_gate g CROSS JOIN LATERAL (
-           SELECT {columns}
-             FROM approvals_approvaltask t
-            WHERE t.gate_id = g.id AND t.status = 'pending' {where}
-            ORDER BY t.sort_deadline, t.id LIMIT %(limit)s) t
-     WHERE g.id = ANY(%(gates)s)
-     ORDER BY t.at, t.id LIMIT %(limit)s"""
-
-_DONE_PAGE = """
-    SELECT t.*, c.status
-      FROM (SELECT t.*, g.quorum
-              FROM approvals_gate g CROSS JOIN LATERAL (
-                   SELECT {columns}
-                     FROM approvals_approvaltask t
-                    WHERE t.gate_id = g.id AND t.settled_at IS NOT NULL {where}
-                    ORDER BY t.settled_at DESC, t.id DESC LIMIT %(limit)s) t
-             WHERE g.id = ANY(%(gates)s)
-             ORDER BY t.at DESC, t.id DESC LIMIT %(limit)s) t
-      LEFT JOIN approvals_callback c ON c.task_id = t.id::uuid
-     ORDER BY t.at DESC, t.id DESC"""
-
 _GATES = f"""
     SELECT g.id, g.name,
            (SELECT count(*) FROM (

@@ -71,8 +71,9 @@ def _of_event(event: AuditEvent, engine: str) -> Entry:
         Action.UNCONFIRMED: f"The answer of {engine} was lost",
         Action.DEAD: f"{engine} could not be told",
         Action.REPLAYED: f"{who} sent the answer again",
+        Action.SET_ASIDE: f"{who} set the answer aside",
     }
-    note = data.get("comment") or data.get("detail") or ""
+    note = data.get("comment") or data.get("detail") or data.get("reason") or ""
     said = words.get(event.action) or event.get_action_display()
     return Entry(event.at, said, str(note), _TONES.get(event.action, ""))
 

@@ -204,3 +204,29 @@ def test_a_link_or_another_site_does_nothing(olive, signed_in, dead, held):
         assert strict.get(url).status_code == 405
         assert strict.post(url, {"reason": "x"}).status_code == 403
     assert not AuditEvent.objects.filter(actor=olive).exclude(action="signed_in").exists()
+
+
+@pytest.mark.parametrize("stuck", ["dead", "unconfirmed"])
+def test_what_cannot_be_helped_is_set_aside_with_a_reason(operator, request, stuck, olive):
+    callback = request.getfixturevalue(stuck)()
+    url = reverse("callback_set_aside", args=[callback.pk])
+    operator.post(url, {"reason": " "})
+    assert found(operator, stuck).count == 1, "without a reason it stays"
+
+    response = operator.post(url, {"reason": "The console shows that it went on"}, follow=True)
+
+    assert "Set aside." in response.content.decode()
+    assert found(operator, stuck).count == 0
+    callback.refresh_from_db()
+    assert callback.status == stuck, "nothing is claimed that nobody knows"
+    line = AuditEvent.objects.get(action="set_aside")
+    assert (line.actor, line.data["reason"]) == (olive, "The console shows that it went on")
+    task_page = operator.get(reverse("task", args=[callback.task_id])).content.decode()
+    assert "Olive set the answer aside" in task_page
+    assert (
+        "nothing to set aside" in operator.post(url, {"reason": "x"}, follow=True).content.decode()
+    )
+
+    operator.post(reverse("callback_send", args=[callback.pk]))
+    callback.refresh_from_db()
+    assert callback.set_aside_at is None, "sent again, it is watched again"
