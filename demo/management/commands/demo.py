@@ -80,6 +80,7 @@ class Command(BaseCommand):
         """The schema, the CSS and the seed; each does nothing where nothing has changed."""
         self.stdout.write("Preparing the database, the CSS and the demo's data …")
         self.stdout.flush()
+        environment = {**environment, "LOG_LEVEL": "WARNING"}
         css = _manage(environment, "build_css")
         try:
             for arguments in (("migrate", "--verbosity", "0"), ("demo_seed",)):
