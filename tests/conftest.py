@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.test import Client
 
+from approvals.inbox import context
 from approvals.models import Gate, Source, User
 from approvals.people.eligibility import Person
 from approvals.people.roles import ADMINISTRATORS, AUDITORS, OPERATORS
@@ -44,6 +45,13 @@ def _record_may_be_emptied_between_tests() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "execute_sql_flush", without_triggers)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _menu_is_remembered_for_the_whole_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A period that ends in the middle of a test would cost one query more."""
+    monkeypatch.setattr(context, "KEPT", 1e9)
+    context._may.cache_clear()
 
 
 @pytest.fixture

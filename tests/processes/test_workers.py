@@ -43,11 +43,11 @@ def test_a_decision_reaches_the_engine_as_soon_as_it_is_committed(waiting, alice
 def test_without_a_broker_workers_sweep_by_themselves(waiting, alice, worker):
     worker("callbacks", BROKER_URL=NO_BROKER)
     worker("heartbeats", BROKER_URL=NO_BROKER)
-    one, other = waiting(), waiting(heartbeat_seconds=8)
+    one, other = waiting(), waiting(heartbeat_seconds=20)
     one.decide(alice)
 
     wait_until(lambda: one.step.status == "succeeded")
-    until = time.monotonic() + 10
+    until = time.monotonic() + 13
     while time.monotonic() < until:
         assert other.step.status == "waiting"
         time.sleep(0.2)
