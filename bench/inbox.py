@@ -3,8 +3,9 @@
 Each size has a database of its own and a process that calls the WSGI application as gunicorn does,
 with gunicorn's pool of connections, signed in as a reviewer of half of ten gates. The page shows 50
 rows. The reference is a view behind the same middleware that loads session and user, called in
-turns with the page; the sizes take turns too. The search lines compare the list's query with and
-without a search. A fifth as many tasks as are pending are settled.
+turns with the page; the sizes take turns too. What the process remembers of earlier pages is
+forgotten before each call, except where the line says so. The search lines compare the list's query
+with and without a search. A fifth as many tasks as are pending are settled.
 """
 
 import argparse
@@ -50,7 +51,7 @@ class Size:
     def wait_until_ready(self) -> None:
         self._read()
 
-    def ask(self, times: int, **what: str) -> dict[str, Any]:
+    def ask(self, times: int, **what: str | bool) -> dict[str, Any]:
         assert self._child.stdin
         print(json.dumps({**what, "times": times}), file=self._child.stdin, flush=True)
         return json.loads(self._read())
@@ -129,6 +130,8 @@ def _others(size: Size, times: int) -> list[Line]:
         _line(f"{size.rows:,}: {what}", size.ask(times, path=path)["pairs"])
         for what, path in paths.items()
     ]
+    again = size.ask(times, path="/", keep=True)["pairs"]
+    lines.append(_line(f"{size.rows:,}: the same page again, remembered", again))
     for what, word in SEARCHES.items():
         found = size.ask(times, words=word)
         figure = f"{size.rows:,}: query for {what}, {found['rows']} rows"

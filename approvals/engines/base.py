@@ -54,7 +54,6 @@ class Engine(Protocol):
     """One try per call, no retries inside; each raises the `EngineError`s of `approvals.errors`."""
 
     limits: Limits
-    has_heartbeats: bool
 
     def succeed(self, token: TaskToken, output: str) -> None:
         """Hand the step its result. `output` is JSON text."""

@@ -27,7 +27,6 @@ class InMemory:
     """Steps in a dictionary. The registry hands out one engine per configuration."""
 
     limits = Limits(output=262_144, error=256, cause=32_768)
-    has_heartbeats = True
 
     def __init__(self, config: EngineConfig) -> None:
         self.steps: dict[TaskToken, MemoryStep] = {}

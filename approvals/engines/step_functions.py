@@ -83,7 +83,6 @@ class StepFunctions:
     """One region of one account, through the credentials that the process finds."""
 
     limits = Limits(output=262_144, error=256, cause=32_768)
-    has_heartbeats = True
 
     def __init__(self, config: EngineConfig) -> None:
         try:

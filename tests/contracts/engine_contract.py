@@ -104,7 +104,6 @@ class EngineContract:
     def test_heartbeats_keep_a_step_alive_and_silence_ends_it(
         self, engine: Engine, steps: Steps
     ) -> None:
-        self._needs_heartbeats(engine)
         token, _ = steps.create(heartbeat_seconds=0.8)
         for _ in range(3):  # 0.9 s in all
             time.sleep(0.3)
@@ -118,13 +117,11 @@ class EngineContract:
     def test_a_heartbeat_to_a_step_without_an_interval_is_taken(
         self, engine: Engine, steps: Steps
     ) -> None:
-        self._needs_heartbeats(engine)
         token, _ = steps.create()
         engine.heartbeat(token)
         assert steps.answer(token) == ()
 
     def test_a_heartbeat_tells_of_a_closed_step(self, engine: Engine, steps: Steps) -> None:
-        self._needs_heartbeats(engine)
         token, _ = steps.create()
         engine.succeed(token, OUTPUT)
         with pytest.raises(TaskGone):
@@ -184,11 +181,6 @@ class EngineContract:
             with pytest.raises(EngineError) as raised:
                 engine.succeed(secret, OUTPUT)
             assert_does_not_tell(raised.value, secret)
-
-    @staticmethod
-    def _needs_heartbeats(engine: Engine) -> None:
-        if not engine.has_heartbeats:
-            pytest.skip("this engine has no heartbeats")
 
 
 def assert_does_not_tell(error: BaseException, token: TaskToken) -> None:

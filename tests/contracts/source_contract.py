@@ -1,18 +1,22 @@
 """What every polled source does. Subclasses say how one sends to it and what is left in it."""
 
+from abc import ABC, abstractmethod
+
 from approvals.intake.sources.base import PolledSource
 
 
-class PolledSourceContract:
+class PolledSourceContract(ABC):
+    @abstractmethod
     def source(self) -> PolledSource:
-        raise NotImplementedError
+        """A reader of the queue under test."""
 
+    @abstractmethod
     def send(self, *bodies: str) -> None:
-        raise NotImplementedError
+        """Put messages into it."""
 
+    @abstractmethod
     def left(self) -> int:
         """Messages that the queue still has, in hand or not."""
-        raise NotImplementedError
 
     def test_what_was_sent_is_received_as_it_was_sent(self):
         self.send("first", '{"ünï": "code"}')
