@@ -13,6 +13,8 @@ class TaskStatus(models.TextChoices):
     PENDING = "pending", "Pending"
     APPROVED = "approved", "Approved"
     REJECTED = "rejected", "Rejected"
+    SUCCEEDED = "succeeded", "Succeeded"  # an outside job
+    FAILED = "failed", "Failed"  # an outside job
     EXPIRED = "expired", "Expired"
     CANCELLED = "cancelled", "Cancelled"
     SUPERSEDED = "superseded", "Superseded"
@@ -51,6 +53,8 @@ TASK_TRANSITIONS: dict[TaskStatus, dict[TaskStatus, str]] = {
     TaskStatus.PENDING: {
         TaskStatus.APPROVED: "the quorum approved",
         TaskStatus.REJECTED: "a reviewer rejected",
+        TaskStatus.SUCCEEDED: "the outside job succeeded",
+        TaskStatus.FAILED: "the outside job failed",
         TaskStatus.EXPIRED: "time ran out in the engine",
         TaskStatus.CANCELLED: "the workflow ended or an operator withdrew it",
         TaskStatus.SUPERSEDED: "a newer token took its place",

@@ -179,15 +179,16 @@ def _send(due: Due, to: Connection) -> Result:
     """One heartbeat; runs in a thread and touches no database."""
     soon = min(5.0, due.every / 4)
     try:
-        engine, token = engine_for(to.config), TaskToken(decrypt(due.token_ciphertext))
+        engine = engine_for(to.config)
+        step = Step(due.execution_id, due.state, TaskToken(decrypt(due.token_ciphertext)))
         _bucket(due.connection_id).take()
-        engine.heartbeat(token)
+        engine.heartbeat(step)
     except TaskGone:
         return Result(due, soon, gone=True)
     except CallbackRefused as error:
         # "Invalid token" may be what is said of a step that ended; its execution knows.
         try:
-            fate = engine.find_out(Step(due.execution_id, due.state, token), "")
+            fate = engine.find_out(step, "")
         except EngineError:
             fate = Fate.UNKNOWN
         return Result(due, due.every, error=str(error), gone=fate == Fate.OTHERWISE)

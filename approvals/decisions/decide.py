@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models.functions import Now
 
 from approvals.audit.record import Action, event, record
-from approvals.callbacks import outbox
 from approvals.decisions.answer import answer
 from approvals.decisions.rules import check_can_decide, check_comment
-from approvals.engines.registry import limits_of
+from approvals.decisions.settle import settle
+from approvals.engines.registry import kind_of
 from approvals.models import ApprovalTask, Decision
 from approvals.people.eligibility import Person
 from approvals.people.quorum import tally
@@ -78,15 +77,11 @@ def decide(
     ]
     # 5
     if outcome != TaskStatus.PENDING:
-        task.status = outcome
-        task.settled_at = Now()
-        outbox.add(answer(task, outcome, decisions, limits_of(task.connection.kind)))
         events.append(
-            event(
-                Action.SETTLED,
-                task=task,
-                outcome=outcome,
-                gate=task.gate.slug,
+            settle(
+                task,
+                outcome,
+                answer(task, outcome, decisions, kind_of(task.connection.kind).limits),
                 quorum=task.gate.quorum,
                 decisions=[str(d.pk) for d in decisions],
             )

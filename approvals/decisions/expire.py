@@ -77,7 +77,7 @@ def _is_over(task: ApprovalTask) -> bool:
     try:
         engine = engine_for(task.connection.config)
         try:
-            engine.heartbeat(task.token)
+            engine.heartbeat(task.step)
         except TaskGone:
             return True
         except CallbackRefused:

@@ -4,10 +4,12 @@ import json
 import secrets
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from approvals.engines.base import EngineConfig, Fate, Limits, Step
+from approvals.engines.base import Engine, EngineConfig, Fate, Limits, Step
 from approvals.errors import CallbackRefused, TaskGone
+from approvals.findings import Finding, Level
 from approvals.tokens import TaskToken
 
 
@@ -23,7 +25,7 @@ class MemoryStep:
     heard_at: list[float] = field(default_factory=lambda: [time.monotonic()])
 
 
-class InMemory:
+class InMemory(Engine):
     """Steps in a dictionary. The registry hands out one engine per configuration."""
 
     limits = Limits(output=262_144, error=256, cause=32_768)
@@ -63,9 +65,10 @@ class InMemory:
             check_size(cause, self.limits.cause)
             step.status, step.answer = "failed", (error, cause)
 
-    def heartbeat(self, token: TaskToken) -> None:
+    def heartbeat(self, step: Step) -> None:
+        assert step.token
         with self._lock:
-            self._waiting(token).heard_at.append(time.monotonic())
+            self._waiting(step.token).heard_at.append(time.monotonic())
 
     def find_out(self, step: Step, decision_id: str) -> Fate:
         with self._lock:
@@ -81,8 +84,12 @@ class InMemory:
                 return Fate.WAITING
         return Fate.OTHERWISE if alike else Fate.UNKNOWN
 
-    def console_url(self, step: Step) -> str:
-        return ""
+    def examine(self) -> Iterator[Finding]:
+        yield Finding(
+            Level.WARNING,
+            f"Steps live in the memory of one process; this one knows {len(self.steps)}.",
+            "Use it for development alone.",
+        )
 
     def _waiting(self, token: TaskToken) -> MemoryStep:
         if token not in self.steps:

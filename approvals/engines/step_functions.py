@@ -1,4 +1,4 @@
-"""CALLBACK OUT, the far end: AWS Step Functions; of all engine files the only one with boto3.
+"""CALLBACK OUT, the far end: AWS Step Functions; of all engine files the only one with botocore.
 
 What surely was not taken is *unavailable*: no
 connection, no credentials, throttled, not permitted, a key in the way; someone can mend these, so
@@ -8,14 +8,15 @@ the token, and nothing is raised while botocore's exception is at hand: it carri
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import boto3
 from botocore import exceptions as boto
 from botocore.config import Config
 
-from approvals.engines.base import EngineConfig, Fate, Limits, Step
+from approvals.engines.aws import session
+from approvals.engines.base import Engine, EngineConfig, Fate, Limits, Step
 from approvals.engines.step_functions_history import History
 from approvals.errors import (
     CallbackRefused,
@@ -24,6 +25,7 @@ from approvals.errors import (
     OutcomeUnknown,
     TaskGone,
 )
+from approvals.findings import Finding, Level
 from approvals.tokens import TaskToken
 
 REFUSALS = {
@@ -79,15 +81,18 @@ CLIENT = Config(
 )
 
 
-class StepFunctions:
+# What `examine` asks about: no step has it.
+NOBODYS_TOKEN = TaskToken("countersign-doctor")
+
+
+class StepFunctions(Engine):
     """One region of one account, through the credentials that the process finds."""
 
     limits = Limits(output=262_144, error=256, cause=32_768)
 
     def __init__(self, config: EngineConfig) -> None:
         try:
-            # A session of its own: boto3's default session is not safe between threads.
-            self._client = boto3.Session().client(
+            self._client = session(config).client(
                 "stepfunctions",
                 region_name=config.region or None,
                 endpoint_url=config.endpoint_url or None,
@@ -104,8 +109,9 @@ class StepFunctions:
     def fail(self, token: TaskToken, error: str, cause: str) -> None:
         self._call("send_task_failure", token, error=error, cause=cause)
 
-    def heartbeat(self, token: TaskToken) -> None:
-        self._call("send_task_heartbeat", token)
+    def heartbeat(self, step: Step) -> None:
+        assert step.token
+        self._call("send_task_heartbeat", step.token)
 
     def find_out(self, step: Step, decision_id: str) -> Fate:
         """Read the execution and its history; a blank `decision_id` asks only if the step waits.
@@ -140,6 +146,15 @@ class StepFunctions:
             f"https://{region}.{CONSOLES[partition]}/states/home?region={region}"
             f"#/v2/executions/details/{quote(arn[0], safe=':/')}"
         )
+
+    def examine(self) -> Iterator[Finding]:
+        answer = self._ask("send_task_heartbeat", NOBODYS_TOKEN)
+        if isinstance(answer, CallbackRefused):  # "invalid token": it was permitted to ask
+            yield Finding(Level.OK, "Step Functions answers and lets us send heartbeats.")
+        else:
+            yield Finding(
+                Level.BAD, str(answer), "Allow states:SendTaskHeartbeat (deploy/iam-policy.json)."
+            )
 
     def _call(self, operation: str, token: TaskToken, **rest: str) -> None:
         answer = self._ask(operation, token, **rest)

@@ -16,11 +16,22 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from approvals.audit.record import Action, event, record
+from approvals.callbacks import definitions
+from approvals.decisions import ended
+from approvals.decisions.supersede import supersede
+from approvals.engines.registry import kind_of
 from approvals.errors import MessageNotUnderstood
-from approvals.intake.masking import masked
-from approvals.intake.message import IncomingMessage
+from approvals.intake.hold import hold
+from approvals.intake.message import ExecutionNews, IncomingMessage
 from approvals.intake.shapes import read
-from approvals.models import ApprovalTask, Gate, Heartbeat, QuarantinedMessage, Source
+from approvals.models import (
+    ApprovalTask,
+    DefinitionLookup,
+    Gate,
+    Heartbeat,
+    Source,
+)
+from approvals.outside_jobs.plan import plan as plan_jobs
 from approvals.people.eligibility import find_requesters
 from approvals.tokens import digest, encrypt
 
@@ -34,7 +45,10 @@ EXPIRY_GRACE = dt.timedelta(seconds=2)
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """What became of one body: the task it is (new or known before), or why there is none."""
+    """What became of one body: the task it is (new or known before), or why there is none.
+
+    Neither for an engine's news of its executions, which ask nobody for anything.
+    """
 
     task_id: UUID | None
     is_new: bool = False
@@ -51,12 +65,12 @@ def accept(source: Source, bodies: Sequence[str | bytes]) -> list[Acceptance]:
             return [accept(source, [body])[0] for body in bodies]
         problem = MessageNotUnderstood("not_storable", "The database refuses this message.")
         with transaction.atomic():
-            _quarantine(source, [(bodies[0], problem)])
+            hold(source, [(bodies[0], problem)])
         return [Acceptance(task_id=None, problem=problem)]
 
 
 def _accept(source: Source, bodies: Sequence[str | bytes]) -> list[Acceptance]:
-    read_bodies = [_read(body) for body in bodies]
+    read_bodies = [_read(source, body) for body in bodies]
     messages = [message for message in read_bodies if isinstance(message, IncomingMessage)]
     # Read each time, the source's own too: a policy that was changed applies at once.
     gates = list(Gate.objects.filter(Q(slug__in={m.gate for m in messages}) | Q(pk=source.gate_id)))
@@ -64,35 +78,55 @@ def _accept(source: Source, bodies: Sequence[str | bytes]) -> list[Acceptance]:
 
     tasks: dict[int, ApprovalTask] = {}
     problems: dict[int, MessageNotUnderstood] = {}
+    news = [item for item in read_bodies if isinstance(item, ExecutionNews)]
     for position, message in enumerate(read_bodies):
         try:
             if isinstance(message, MessageNotUnderstood):
                 raise message
+            if isinstance(message, ExecutionNews):
+                continue
             gate = _gate_of(message, source, gates)
             tasks[position] = _task(message, source, gate, requesters)
         except MessageNotUnderstood as error:
             problems[position] = error
 
     with transaction.atomic():
+        if news:
+            ended.hear(source.connection, news)
         ids = _store(list(tasks.values()))
-        _quarantine(source, [(bodies[at], problem) for at, problem in problems.items()])
+        known = {position: ids[bytes(task.token_digest)] for position, task in tasks.items()}
+        new = {at: task for at, task in tasks.items() if known[at] == task.pk}
+        ended.retire_late(list(new.values()))
+        supersede(list(new.values()))
+        plan_jobs(list(new.values()))
+        definitions.plan(
+            [wanted for at, task in new.items() if (wanted := _wanted(task, read_bodies[at]))]
+        )
+        hold(source, [(bodies[at], problem) for at, problem in problems.items()])
 
     for problem in problems.values():
         log.warning("message quarantined", source=source.name, code=problem.code)
-    known = {position: ids[bytes(task.token_digest)] for position, task in tasks.items()}
     return [
-        Acceptance(task_id=known[at], is_new=known[at] == tasks[at].pk)
+        Acceptance(task_id=known[at], is_new=at in new)
         if at in known
-        else Acceptance(task_id=None, problem=problems[at])
+        else Acceptance(task_id=None, problem=problems.get(at))
         for at in range(len(bodies))
     ]
 
 
-def _read(body: str | bytes) -> IncomingMessage | MessageNotUnderstood:
+def _read(
+    source: Source, body: str | bytes
+) -> IncomingMessage | ExecutionNews | MessageNotUnderstood:
+    engine = kind_of(source.connection.kind)
     try:
-        return read(body)
+        message = read(body, engine.handle, source.mapping)
+        if isinstance(message, IncomingMessage) and (
+            problem := engine.problem_with(source.connection.config, message.token)
+        ):
+            raise MessageNotUnderstood("bad_token", problem)
     except MessageNotUnderstood as problem:
         return problem
+    return message
 
 
 def _gate_of(message: IncomingMessage, source: Source, gates: list[Gate]) -> Gate:
@@ -148,11 +182,32 @@ def _task(
         execution_name=context.execution_name[:200],
         execution_id=context.execution_id[:500],
         state=context.state[:200],
+        retry_count=context.retry_count,
         dedupe_key=message.dedupe_key[:200],
         heartbeat_seconds=message.heartbeat_seconds or gate.heartbeat_seconds,
         deadline=deadline,
         expiry_due_at=deadline + EXPIRY_GRACE if deadline else None,
     )
+
+
+def _wanted(task: ApprovalTask, message: object) -> DefinitionLookup | None:
+    """What is to be read from the state's definition, since the message does not say it."""
+    assert isinstance(message, IncomingMessage)
+    connection = task.source.connection
+    if not (
+        connection.reads_definitions
+        and kind_of(connection.kind).has_definitions
+        and task.execution_id
+        and task.state
+    ):
+        return None
+    lookup = DefinitionLookup(
+        task=task,
+        connection=connection,
+        wants_heartbeat=message.heartbeat_seconds is None,
+        wants_timeout=message.timeout_seconds is None and message.deadline is None,
+    )
+    return lookup if lookup.wants_heartbeat or lookup.wants_timeout else None
 
 
 def _store(tasks: list[ApprovalTask]) -> dict[bytes, UUID]:
@@ -183,33 +238,9 @@ def _store(tasks: list[ApprovalTask]) -> dict[bytes, UUID]:
 
 def _seconds_between_heartbeats(task: ApprovalTask) -> float | None:
     """A step that asks for heartbeats gets them; any other is asked now and then if it waits."""
+    connection = task.source.connection
+    if not kind_of(connection.kind).has_liveness:
+        return None
     if task.heartbeat_seconds:
         return task.heartbeat_seconds * HEARTBEAT_SHARE
-    return task.source.connection.probe_seconds
-
-
-def _quarantine(source: Source, held: list[tuple[str | bytes, MessageNotUnderstood]]) -> None:
-    if not held:
-        return
-    rows = []
-    for body, problem in held:
-        text = body.decode("utf-8", "backslashreplace") if isinstance(body, bytes) else body
-        text = text.encode("utf-8", "backslashreplace").decode()  # lone surrogates
-        rows.append(
-            QuarantinedMessage(
-                source=source,
-                code=problem.code,
-                reason=str(problem)[:500],
-                body_ciphertext=encrypt(text),
-                body_digest=digest(text),
-                shown=masked(text),
-            )
-        )
-    QuarantinedMessage.objects.bulk_create(rows, ignore_conflicts=True)
-    new = QuarantinedMessage.objects.filter(pk__in=[row.pk for row in rows])
-    record(
-        *(
-            event(Action.QUARANTINED, source=source.name, code=row.code, message=str(row.pk))
-            for row in new
-        )
-    )
+    return connection.probe_seconds

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from approvals.engines.base import Handle
 from approvals.errors import MessageNotUnderstood
 from approvals.intake import strict_json
-from approvals.intake.names import task_tokens
+from approvals.intake.names import handles
 
 # The longest sensible way: JSON text in a string, SNS, its text, EventBridge, its detail as text.
 MAX_STEPS = 6
@@ -19,10 +20,10 @@ class Unwrapped:
     resources: tuple[str, ...] = ()
 
 
-def unwrap(body: str | bytes) -> Unwrapped:
+def unwrap(body: str | bytes, handle: Handle) -> Unwrapped:
     """Opens JSON text, SNS and EventBridge envelopes until the payload is reached.
 
-    An object that names a task token is the payload, whatever else it looks like.
+    An object that names a handle of the kind is the payload, whatever else it looks like.
 
     Raises `MessageNotUnderstood`: all that `strict_json.parse` does, `not_object`,
     `not_a_notification`, `too_many_envelopes`.
@@ -34,7 +35,7 @@ def unwrap(body: str | bytes) -> Unwrapped:
             value = strict_json.parse(value)
         elif not isinstance(value, dict):
             raise MessageNotUnderstood("not_object", "The message is JSON, but not an object.")
-        elif task_tokens(value):
+        elif handles(value, handle):
             return Unwrapped(value, resources)
         elif _is_sns(value):
             value = value["Message"]

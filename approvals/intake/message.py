@@ -29,6 +29,19 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class ExecutionNews:
+    """An engine's own word that an execution goes on or has ended; asks nobody for anything."""
+
+    execution_id: str
+    status: str  # RUNNING, or how it ended: SUCCEEDED, FAILED, TIMED_OUT, ABORTED
+    at: datetime  # the engine's
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status != "RUNNING"
+
+
+@dataclass(frozen=True, slots=True)
 class IncomingMessage:
     """One inbound item, verified and normalised. Only the token is required."""
 

@@ -2,9 +2,13 @@
 
 from typing import Any
 
+from approvals.engines.base import Handle
+
 TASK_TOKEN_NAMES = frozenset({"tasktoken", "mytasktoken"})
 # `token` alone may be anything, so it counts only where nothing is called a task token.
 TOKEN_NAMES = TASK_TOKEN_NAMES | {"token"}
+# What waits on HTTP hands over an address instead.
+URL_NAMES = frozenset({"callbackurl", "resumeurl"})
 CONTEXT_NAMES = frozenset({"context", "executioncontext"})
 CONTEXT_PARTS = frozenset({"execution", "state", "statemachine", "task"})
 
@@ -51,8 +55,11 @@ def contexts(payload: dict[str, Any]) -> list[dict[str, Any]]:
     return [*named, payload] if is_context(payload) else named
 
 
-def task_tokens(payload: dict[str, Any]) -> list[Any]:
-    """All that is surely meant as the task token, unchecked: direct fields, then contexts'."""
+def handles(payload: dict[str, Any], kind: Handle) -> list[Any]:
+    """All that is surely meant as the step's handle, unchecked: direct fields, then contexts'."""
+    if kind is Handle.URL:
+        direct = [value for key, value in payload.items() if fold(key) in URL_NAMES]
+        return [value for value in direct if value is not None]
     direct = [value for key, value in payload.items() if fold(key) in TASK_TOKEN_NAMES]
     inside = [lookup(context, "task", "token") for context in contexts(payload)]
     return [value for value in (*direct, *inside) if value is not None]

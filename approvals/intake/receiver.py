@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from approvals.intake.accept import accept
 from approvals.intake.sources.base import PolledSource, SourceUnavailable
-from approvals.intake.sources.registry import POLLED
+from approvals.intake.sources.registry import POLLED, polled
 from approvals.models import Source
 
 log = structlog.get_logger(__name__)
@@ -36,7 +36,7 @@ class Receiver:
         pause = 1.0
         while not (self._stopping.is_set() or self.stopped.is_set()):
             try:
-                queue = queue or POLLED[self.source.kind](self.source)
+                queue = queue or polled(self.source)
                 self._one_batch(queue)
                 pause = 1.0
             except Exception as error:  # the loop outlives whatever one batch met
@@ -117,6 +117,7 @@ def _settings(source: Source) -> tuple[object, ...]:
         source.queue_url,
         source.region,
         source.endpoint_url,
+        source.mapping,
         source.gate_id,
         source.connection.config,
         source.connection.probe_seconds,

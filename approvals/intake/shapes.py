@@ -5,40 +5,53 @@ The payload is taken out of its envelopes (`envelopes`), its token found, its co
 reviewer sees, with the token masked (`masking`).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+from approvals.engines.base import Handle
 from approvals.errors import MessageNotUnderstood
 from approvals.intake.context import read_context
 from approvals.intake.envelopes import unwrap
+from approvals.intake.executions import read_news
 from approvals.intake.fields import MAX_TITLE_LENGTH, cut, one_line, read_fields
+from approvals.intake.mapping import mapped
 from approvals.intake.masking import Mask
-from approvals.intake.message import ExecutionContext, IncomingMessage
+from approvals.intake.message import ExecutionContext, ExecutionNews, IncomingMessage
 from approvals.intake.names import (
     CONTEXT_NAMES,
     CONTEXT_PARTS,
     TOKEN_NAMES,
+    URL_NAMES,
     contexts,
     fold,
+    handles,
     is_context,
     lookup,
     spelled,
-    task_tokens,
 )
 from approvals.tokens import TaskToken
 
 MAX_TOKEN_LENGTH = 2_048
 
 
-def read(body: str | bytes) -> IncomingMessage:
+def read(
+    body: str | bytes, handle: Handle = Handle.TOKEN, mapping: Mapping[str, str] | None = None
+) -> IncomingMessage | ExecutionNews:
     """The message in `body`, at most 1 MiB of JSON in any shape seen in the wild.
+
+    `handle` is what the engine that waits hands over; `mapping` a source's own JMESPath
+    expressions, for shapes that nobody has seen yet.
 
     Raises `MessageNotUnderstood`, and nothing else. Its codes: `too_large`, `not_text`, `empty`,
     `not_json`, `duplicate_key`, `too_deep`, `not_object`, `not_a_notification`,
-    `too_many_envelopes`, `no_token`, `several_tokens`, `bad_token`, `bad_field`.
+    `too_many_envelopes`, `no_token`, `several_tokens`, `bad_token`, `bad_field`,
+    `bad_mapping`.
     """
-    unwrapped = unwrap(body)
-    payload = unwrapped.payload
-    token = _token(payload)
+    unwrapped = unwrap(body, handle)
+    if news := read_news(unwrapped):
+        return news
+    payload = mapped(unwrapped.payload, mapping) if mapping else unwrapped.payload
+    token = _token(payload, handle)
     mask = Mask(token)
     context = read_context(payload, unwrapped.resources, mask)
     inner_key = _input_key(payload)
@@ -49,16 +62,20 @@ def read(body: str | bytes) -> IncomingMessage:
     return IncomingMessage(token=token, input=mask.value(kept), context=context, **fields)
 
 
-def _token(payload: dict[str, Any]) -> TaskToken:
+def _token(payload: dict[str, Any], handle: Handle) -> TaskToken:
     """The one task token of a payload.
 
     Two that differ are refused rather than ranked: a decision sent to the wrong step can't be
     taken back. Only the payload's own level counts, so a parent workflow's token in the input
     disturbs nobody.
     """
-    found = task_tokens(payload) or [
-        value for key, value in payload.items() if fold(key) == "token" and value is not None
-    ]
+    found = handles(payload, handle)
+    if not found and handle is Handle.TOKEN:
+        found = [v for key, v in payload.items() if fold(key) == "token" and v is not None]
+    if not found and handle is Handle.URL:
+        raise MessageNotUnderstood(
+            "no_token", "No callback address was found: the message needs a field callbackUrl."
+        )
     if not found:
         raise MessageNotUnderstood(
             "no_token", "No task token was found: the message needs a field taskToken."
@@ -116,7 +133,7 @@ def _is_machinery(payload: dict[str, Any], key: str) -> bool:
     """Whether `key` holds the token or the context, which are no data for a reviewer."""
     folded = fold(key)
     return (
-        folded in TOKEN_NAMES
+        folded in TOKEN_NAMES | URL_NAMES
         or (folded in CONTEXT_NAMES and isinstance(payload[key], dict))
         or (folded in CONTEXT_PARTS and is_context(payload))
     )

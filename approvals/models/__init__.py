@@ -5,10 +5,14 @@ from approvals.models.audit_event import AuditEvent
 from approvals.models.callback import Attempt, Callback
 from approvals.models.connection import Connection
 from approvals.models.decision import Decision
+from approvals.models.definition_lookup import DefinitionLookup
+from approvals.models.ended_execution import EndedExecution
 from approvals.models.gate import Gate
 from approvals.models.heartbeat import Heartbeat
+from approvals.models.outside_job import JobKey, OutsideJob
 from approvals.models.quarantine import QuarantinedMessage
 from approvals.models.source import Source
+from approvals.models.source_key import SourceKey
 from approvals.models.user import User
 
 __all__ = [
@@ -18,9 +22,14 @@ __all__ = [
     "Callback",
     "Connection",
     "Decision",
+    "DefinitionLookup",
+    "EndedExecution",
     "Gate",
     "Heartbeat",
+    "JobKey",
+    "OutsideJob",
     "QuarantinedMessage",
     "Source",
+    "SourceKey",
     "User",
 ]

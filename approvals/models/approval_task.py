@@ -60,6 +60,7 @@ class ApprovalTask(models.Model):
     execution_name = models.CharField(max_length=200, blank=True)
     execution_id = models.CharField(max_length=500, blank=True)
     state = models.CharField(max_length=200, blank=True)
+    retry_count = models.PositiveIntegerField(default=0)  # of the state; a retry has a new token
     dedupe_key = models.CharField(max_length=200, blank=True)
 
     received_at = models.DateTimeField(db_default=models.functions.Now())
@@ -108,6 +109,13 @@ class ApprovalTask(models.Model):
                 "expiry_due_at",
                 name="task_expiry",
                 condition=models.Q(status=TaskStatus.PENDING),
+            ),
+            # Whose workflow ended, and what a retry takes the place of.
+            models.Index(
+                "execution_id", name="task_execution", condition=~models.Q(execution_id="")
+            ),
+            models.Index(
+                "source", "dedupe_key", name="task_dedupe", condition=~models.Q(dedupe_key="")
             ),
             GinIndex("search", name="task_search"),
         ]

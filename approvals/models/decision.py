@@ -13,6 +13,7 @@ class Decision(models.Model):
 
     class Via(models.TextChoices):
         INBOX = "inbox", "Inbox"
+        CARRIED_OVER = "carried", "Carried over"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     task = models.ForeignKey(ApprovalTask, models.PROTECT, related_name="decisions")
@@ -20,6 +21,8 @@ class Decision(models.Model):
     verdict = models.CharField(max_length=10, choices=Verdict)
     comment = models.TextField(blank=True)
     via = models.CharField(max_length=10, choices=Via)
+    # The decision on the task that this one's took the place of, where it counts here too.
+    carried_from = models.ForeignKey("self", models.PROTECT, null=True, related_name="+")
     decided_at = models.DateTimeField(db_default=models.functions.Now())
 
     class Meta:

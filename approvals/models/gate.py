@@ -12,6 +12,10 @@ class Gate(models.Model):
         FAILURE = "failure", "Fail the step with the error below"
         SUCCESS = "success", "Succeed with approved: false"
 
+    class Kind(models.TextChoices):
+        PEOPLE = "people", "People who decide"
+        JOB = "job", "An outside job that reports"
+
     slug = models.SlugField(
         max_length=60, unique=True, help_text="What a message calls it: “gate”: “refunds”."
     )
@@ -20,6 +24,13 @@ class Gate(models.Model):
         max_length=300, blank=True, help_text="Shown to reviewers: what to look at."
     )
 
+    kind = models.CharField(
+        "waits for",
+        max_length=10,
+        choices=Kind,
+        default=Kind.PEOPLE,
+        help_text="At a gate for outside jobs the reviewers may settle by hand what a job can't.",
+    )
     groups = models.ManyToManyField(
         "auth.Group", blank=True, related_name="gates", help_text="Teams whose members review."
     )
@@ -67,6 +78,21 @@ class Gate(models.Model):
         blank=True,
         validators=[MinValueValidator(1)],
         help_text="The state's TimeoutSeconds, where messages do not say.",
+    )
+
+    carries_over = models.BooleanField(
+        "decisions carry over to a retry",
+        default=False,
+        help_text="When the workflow asks anew with an unchanged payload, what was decided counts.",
+    )
+    job_silence_seconds = models.PositiveIntegerField(
+        "a job is silent after (s)",
+        default=300,
+        validators=[MinValueValidator(1)],
+        help_text="A running job that reports nothing for so long is no longer kept alive.",
+    )
+    job_key_hours = models.PositiveIntegerField(
+        "a job's key lives (hours)", default=24, validators=[MinValueValidator(1)]
     )
 
     class Meta:

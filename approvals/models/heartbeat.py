@@ -17,11 +17,14 @@ class Heartbeat(models.Model):
     every = models.FloatField()  # seconds between two, before jitter
     due_at = models.DateTimeField(db_default=models.functions.Now())
     sent_at = models.DateTimeField(null=True)  # the last one that the engine took
+    # A running outside job speaks for itself: not sent after this, unless it is heard of again.
+    until = models.DateTimeField(null=True)
     error = models.CharField(max_length=300, blank=True)
 
     class Meta:
         indexes = [
             models.Index("due_at", name="heartbeat_due"),
+            models.Index("until", name="heartbeat_until", condition=models.Q(until__isnull=False)),
             models.Index("due_at", name="heartbeat_error", condition=~models.Q(error="")),
         ]
 

@@ -1,5 +1,8 @@
 """Where messages enter."""
 
+from django.contrib.postgres.functions import RandomUUID
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 
 from approvals.models.connection import Connection
@@ -8,10 +11,26 @@ from approvals.models.gate import Gate
 
 
 class Source(models.Model):
-    """One SQS queue, and which engine its messages' tokens belong to."""
+    """One queue that is polled or one address that is called, and which engine its messages'
+    tokens belong to."""
 
     class Kind(models.TextChoices):
         SQS = "sqs", "Amazon SQS queue"
+        MNS = "mns", "Alibaba Cloud MNS (SMQ) queue"
+        WEBHOOK = "webhook", "Webhook (also for EventBridge API destinations)"
+        SNS = "sns", "Amazon SNS topic over HTTPS"
+
+    class Auth(models.TextChoices):
+        """How callers of an address prove who they are."""
+
+        HMAC = "hmac", "HMAC signature (Standard Webhooks)"
+        BEARER = "bearer", "Bearer key"
+        BASIC = "basic", "Basic: user name and password"
+        API_KEY = "api_key", "API key in a header"
+        OAUTH = "oauth", "OAuth 2 client credentials"
+        SNS = "sns", "Signature of Amazon SNS"
+
+    CALLED = (Kind.WEBHOOK, Kind.SNS)
 
     name = models.CharField(max_length=100, unique=True)
     kind = models.CharField(max_length=20, choices=Kind, default=Kind.SQS)
@@ -26,7 +45,17 @@ class Source(models.Model):
         blank=True,
         help_text="For messages that name no gate. Blank: those go to quarantine.",
     )
-    queue_url = models.CharField("queue address", max_length=500, validators=[is_address])
+    mapping = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="JMESPath expressions for messages of another shape, by field: "
+        '{"token": "detail.callback.token"}.',
+    )
+
+    # Queues
+    queue_url = models.CharField(
+        "queue address", max_length=500, blank=True, validators=[is_address]
+    )
     region = models.CharField(max_length=40, blank=True, help_text="Blank: the connection's.")
     endpoint_url = models.CharField(
         "endpoint address",
@@ -36,6 +65,25 @@ class Source(models.Model):
         help_text="Only for emulators. Blank: the connection's.",
     )
 
+    # Addresses
+    address = models.UUIDField(db_default=RandomUUID(), unique=True, editable=False)
+    auth = models.CharField("callers show", max_length=10, choices=Auth, default=Auth.HMAC)
+    header_name = models.CharField(
+        max_length=60, default="X-API-Key", help_text="Where an API key stands."
+    )
+    topic_arns = models.TextField(
+        "topics", blank=True, help_text="The ARNs of the SNS topics that may send, one a line."
+    )
+
+    silent_after = models.PositiveIntegerField(
+        "silent after (hours)",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Operations says so when no message came for so long. Blank: never.",
+    )
+
+    created_at = models.DateTimeField(db_default=models.functions.Now(), editable=False)
     last_message_at = models.DateTimeField(null=True, editable=False)
     last_poll_at = models.DateTimeField(null=True, editable=False)
     last_error = models.CharField(max_length=500, blank=True, editable=False)
@@ -45,3 +93,19 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_called(self) -> bool:
+        return self.kind in self.CALLED
+
+    def clean(self) -> None:
+        """What each kind can't do without."""
+        if not self.is_called and not self.queue_url:
+            raise ValidationError({"queue_url": "Give the queue's address."})
+        if self.kind == self.Kind.SNS:
+            if self.auth not in (self.Auth.SNS, self.Auth.BASIC):
+                raise ValidationError({"auth": "SNS shows its signature, or a Basic password."})
+            if not self.topic_arns.split():
+                raise ValidationError({"topic_arns": "Name the topics that may send."})
+        elif self.is_called and self.auth == self.Auth.SNS:
+            raise ValidationError({"auth": "Only an SNS topic shows the signature of SNS."})

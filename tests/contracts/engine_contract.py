@@ -104,28 +104,28 @@ class EngineContract:
     def test_heartbeats_keep_a_step_alive_and_silence_ends_it(
         self, engine: Engine, steps: Steps
     ) -> None:
-        token, _ = steps.create(heartbeat_seconds=0.8)
+        token, step = steps.create(heartbeat_seconds=0.8)
         for _ in range(3):  # 0.9 s in all
             time.sleep(0.3)
-            engine.heartbeat(token)
+            engine.heartbeat(step)
         time.sleep(0.9)
         with pytest.raises(TaskGone):
-            engine.heartbeat(token)
+            engine.heartbeat(step)
         with pytest.raises(TaskGone):
             engine.succeed(token, OUTPUT)
 
     def test_a_heartbeat_to_a_step_without_an_interval_is_taken(
         self, engine: Engine, steps: Steps
     ) -> None:
-        token, _ = steps.create()
-        engine.heartbeat(token)
+        token, step = steps.create()
+        engine.heartbeat(step)
         assert steps.answer(token) == ()
 
     def test_a_heartbeat_tells_of_a_closed_step(self, engine: Engine, steps: Steps) -> None:
-        token, _ = steps.create()
+        token, step = steps.create()
         engine.succeed(token, OUTPUT)
         with pytest.raises(TaskGone):
-            engine.heartbeat(token)
+            engine.heartbeat(step)
 
     def test_our_success_and_our_failure_are_found_again(
         self, engine: Engine, steps: Steps

@@ -93,7 +93,7 @@ def definition(queue_url: str) -> dict[str, Any]:
 def test_a_success_makes_the_execution_succeed_and_is_found_again(refunds: Refunds) -> None:
     token, step = refunds.start()
     assert refunds.engine.find_out(step, "0190-decision") is Fate.WAITING
-    refunds.engine.heartbeat(token)
+    refunds.engine.heartbeat(Step("", "", token))
     refunds.engine.succeed(token, OUTPUT)
     until(lambda: refunds.status(step) == "SUCCEEDED")
     execution = refunds.sfn.describe_execution(executionArn=step.execution_id)
@@ -117,7 +117,7 @@ def test_silence_ends_a_step_and_its_token_is_refused(refunds: Refunds) -> None:
     assert refunds.engine.find_out(step, "") is Fate.OTHERWISE
     assert refunds.engine.find_out(step, "0190-decision") is Fate.OTHERWISE
     with pytest.raises(CallbackRefused) as refused:  # TaskGone on AWS
-        refunds.engine.heartbeat(token)
+        refunds.engine.heartbeat(Step("", "", token))
     assert refused.value.code == "InvalidToken"
 
 

@@ -1,15 +1,32 @@
-"""What a polled source is: receive a batch, forget what was stored.
+"""What a source is: it verifies or receives, hands bodies to `accept`, and parses nothing.
 
-Add one by writing a file of this shape, a line in `registry.py` and a subclass of the contract in
-`tests/contracts/source_contract.py` (docs/add-a-source.md).
+Add one by writing a file of one of these shapes, a line in `registry.py` and a subclass of the
+contract in `tests/contracts/source_contract.py` (docs/add-a-source.md).
 """
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+
+from approvals.findings import Finding
+from approvals.models import Source
 
 
 class SourceUnavailable(Exception):
     """The queue can't be read at the moment; the text says why."""
+
+
+class CallerRefused(Exception):
+    """The caller of an address has not shown who they are, or sends what can't be read.
+
+    `code` is a short stable word, the text for people, `headers` go with the answer.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.headers = status, code, dict(headers or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +37,40 @@ class Received:
     handle: str
 
 
-class PolledSource(Protocol):
-    """Used by one thread at a time. Both calls raise `SourceUnavailable`."""
+class PolledSource(ABC):
+    """A queue. Used by one thread at a time; both calls raise `SourceUnavailable`."""
 
+    @abstractmethod
+    def __init__(self, source: Source) -> None: ...
+
+    @abstractmethod
     def receive(self) -> list[Received]:
         """Wait for messages for some seconds; at most one batch, possibly none."""
 
+    @abstractmethod
     def forget(self, items: list[Received]) -> None:
         """Delete what has been stored. What fails here comes again, which is harmless."""
+
+    @abstractmethod
+    def examine(self) -> Iterator[Finding]:
+        """For `manage.py doctor`: credentials, permissions and the queue's own settings; takes no
+        message away. Raises nothing: what fails is a finding, with what to mend."""
+
+
+class CalledSource(ABC):
+    """An address. One object a request."""
+
+    @abstractmethod
+    def __init__(self, source: Source) -> None: ...
+
+    @abstractmethod
+    def verify(self, headers: Mapping[str, str], body: bytes) -> str | bytes | None:
+        """The body to accept, once the caller has shown who they are; None if the request was no
+        message and is dealt with (a confirmation). `headers` ignore case.
+
+        Raises `CallerRefused`.
+        """
+
+    @abstractmethod
+    def examine(self) -> Iterator[Finding]:
+        """For `manage.py doctor`: what is missing before callers can be let in."""

@@ -1,20 +1,23 @@
-"""MESSAGE IN from Amazon SQS. The only source that knows boto3."""
+"""MESSAGE IN from Amazon SQS."""
 
-import boto3
+from collections.abc import Iterator
+
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
-from approvals.intake.sources.base import Received, SourceUnavailable
+from approvals.engines.aws import session
+from approvals.findings import Finding, Level
+from approvals.intake.sources.base import PolledSource, Received, SourceUnavailable
 from approvals.models import Source
 
 BATCH = 10  # what one call of SQS gives and takes
 
 
-class SQSQueue:
+class SQSQueue(PolledSource):
     def __init__(self, source: Source) -> None:
         self._queue_url = source.queue_url
-        self._client = boto3.session.Session().client(
+        self._client = session(source.connection.config).client(
             "sqs",
             region_name=source.region or source.connection.region or None,
             endpoint_url=source.endpoint_url or source.connection.endpoint_url or None,
@@ -24,6 +27,17 @@ class SQSQueue:
                 retries={"total_max_attempts": 1},  # the receiver's own loop tries again
             ),
         )
+
+    def examine(self) -> Iterator[Finding]:
+        try:
+            answer = self._client.get_queue_attributes(
+                QueueUrl=self._queue_url, AttributeNames=["All"]
+            )
+        except (BotoCoreError, ClientError) as error:
+            yield Finding(Level.BAD, str(error), "Check the address and sqs:GetQueueAttributes.")
+            return
+        waiting = answer["Attributes"].get("ApproximateNumberOfMessages", "?")
+        yield Finding(Level.OK, f"The queue answers; about {waiting} messages wait in it.")
 
     def receive(self) -> list[Received]:
         try:

@@ -1,0 +1,1 @@
+"""API: the door for programs: outside jobs and the runners that start them."""

@@ -1,0 +1,1 @@
+"""MESSAGE IN, who may call: the keys of a source's address."""

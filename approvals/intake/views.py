@@ -1,0 +1,1 @@
+"""MESSAGE IN, by address: one URL a source, for programs."""
