@@ -3,12 +3,11 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Q
 from django.http import HttpRequest
-from django.template.defaultfilters import pluralize
 
 from approvals.admin.on_the_record import OnTheRecord
-from approvals.models import Gate, User
+from approvals.models import Gate
+from approvals.people.eligibility import out_of_reach
 
 
 @admin.register(Gate)
@@ -36,25 +35,3 @@ class GateAdmin(OnTheRecord):
         super().save_related(request, form, formsets, change)
         if warning := out_of_reach(form.instance):
             self.message_user(request, warning, messages.WARNING)
-
-
-def out_of_reach(gate: Gate) -> str:
-    """Why nobody can pass `gate`, or blank."""
-    able = (
-        User.objects.filter(is_active=True)
-        .filter(Q(gates=gate) | Q(groups__gates=gate))
-        .distinct()
-        .count()
-    )
-    if able < gate.quorum:
-        return (
-            f"“{gate}” can't be passed: it requires {gate.quorum} "
-            f"approval{pluralize(gate.quorum)} and has {able} active reviewer{pluralize(able)}. "
-            "Add a team or reviewers."
-        )
-    if gate.exclude_requester and able == gate.quorum:
-        return (
-            f"“{gate}” can't be passed when a reviewer is the requester: then {able - 1} of the "
-            f"{able} required approvals can be given. Add one more reviewer."
-        )
-    return ""

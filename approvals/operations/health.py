@@ -27,19 +27,20 @@ def live(request: HttpRequest) -> JsonResponse:
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
     """PostgreSQL answers and is migrated. A lost broker only delays things, so it is reported."""
-    database = _database()
+    found = database()
     broker = "ok" if _broker(int(time.monotonic() // BROKER_SECONDS)) else "degraded"
     return JsonResponse(
         {
-            "status": "ready" if database == "ok" else "not ready",
-            "database": database,
+            "status": "ready" if found == "ok" else "not ready",
+            "database": found,
             "broker": broker,
         },
-        status=200 if database == "ok" else 503,
+        status=200 if found == "ok" else 503,
     )
 
 
-def _database() -> str:
+def database() -> str:
+    """`ok`, `unavailable` or `not migrated`."""
     global _migrated  # noqa: PLW0603 - once migrated, always: this code does not change any more
     try:
         with connection.cursor() as cursor:
@@ -55,6 +56,10 @@ def _database() -> str:
 @lru_cache(maxsize=1)
 def _broker(moment: int) -> bool:
     """`moment` only says until when the answer may be kept."""
+    return broker_answers()
+
+
+def broker_answers() -> bool:
     try:
         with current_app.connection_for_write() as broker:
             broker.ensure_connection(max_retries=1, timeout=1)

@@ -2,6 +2,10 @@
 
 from functools import cached_property
 
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.template.defaultfilters import pluralize
+
 from approvals.models import ApprovalTask, Gate, User
 from approvals.people.roles import SEE_EVERY_TASK
 
@@ -38,9 +42,6 @@ def is_requester(user: User, task: ApprovalTask) -> bool:
 
 def find_requesters(names: set[str]) -> dict[str, int]:
     """User ids by case-folded user name or email, for those of `names` that are known."""
-    from django.db.models import Q
-    from django.db.models.functions import Lower
-
     folded = {name.casefold() for name in names if name}
     if not folded:
         return {}
@@ -53,3 +54,25 @@ def find_requesters(names: set[str]) -> dict[str, int]:
         if mail:
             found[mail] = pk
     return {name: pk for name, pk in found.items() if name in folded}
+
+
+def out_of_reach(gate: Gate) -> str:
+    """Why nobody can pass `gate`, or blank."""
+    able = (
+        User.objects.filter(is_active=True)
+        .filter(Q(gates=gate) | Q(groups__gates=gate))
+        .distinct()
+        .count()
+    )
+    if able < gate.quorum:
+        return (
+            f"“{gate}” can't be passed: it requires {gate.quorum} "
+            f"approval{pluralize(gate.quorum)} and has {able} active reviewer{pluralize(able)}. "
+            "Add a team or reviewers."
+        )
+    if gate.exclude_requester and able == gate.quorum:
+        return (
+            f"“{gate}” can't be passed when a reviewer is the requester: then {able - 1} of the "
+            f"{able} required approvals can be given. Add one more reviewer."
+        )
+    return ""

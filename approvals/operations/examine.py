@@ -1,0 +1,129 @@
+"""OPERATIONS, asked by an engineer: is this installation, this source, this connection well?
+
+Tries what the running system does, and changes nothing: what is stored is rolled back, no engine
+gets a real token, no queue loses a message. The far ends examine themselves (`Engine.examine`,
+`PolledSource.examine`, `CalledSource.examine`).
+"""
+
+import json
+import secrets
+from collections.abc import Iterator
+
+from django.core import checks
+from django.db import DatabaseError, transaction
+
+from approvals.engines.base import Handle
+from approvals.engines.registry import engine_for, kind_of
+from approvals.errors import EngineError
+from approvals.findings import Finding, Level
+from approvals.intake.accept import accept
+from approvals.intake.sources.base import SourceUnavailable
+from approvals.intake.sources.registry import called, polled
+from approvals.models import Connection, Source
+from approvals.operations import health, queries
+from approvals.people.eligibility import out_of_reach
+
+OK, WARNING, BAD = Level.OK, Level.WARNING, Level.BAD
+
+
+def examine_installation() -> Iterator[Finding]:
+    """The settings, PostgreSQL, the broker, and whether the processes keep up."""
+    for message in checks.run_checks(include_deployment_checks=False):
+        level = BAD if message.level >= checks.ERROR else WARNING
+        yield Finding(level, str(message.msg), str(message.hint or ""))
+    database = health.database()
+    if database != "ok":
+        yield Finding(BAD, f"PostgreSQL: {database}.", "Check DATABASE_URL; run manage.py migrate.")
+        return
+    yield Finding(OK, "PostgreSQL answers, and its tables are up to date.")
+    if health.broker_answers():
+        yield Finding(OK, "The broker answers.")
+    else:
+        yield Finding(
+            WARNING,
+            "The broker does not answer: decisions reach their engine some seconds later.",
+            "Check BROKER_URL.",
+        )
+    yield from _backlog()
+
+
+def _backlog() -> Iterator[Finding]:
+    late = {
+        "callback": ("waiting", "Is the worker of the queue “callbacks” running?"),
+        "heartbeat": ("heartbeats", "Is the worker of the queue “heartbeats” running?"),
+    }
+    for noun, (name, mend) in late.items():
+        if count := queries.LISTS[name]().count:
+            yield Finding(BAD, f"{count} {noun}{'s' if count > 1 else ''} overdue.", mend)
+        else:
+            yield Finding(OK, f"No {noun} is overdue.")
+
+
+def examine_connection(connection: Connection) -> Iterator[Finding]:
+    try:
+        engine = engine_for(connection.config)
+    except EngineError as error:
+        yield Finding(BAD, str(error), "Mend the connection in the admin.")
+        return
+    yield from engine.examine()
+    if kind_of(connection.kind).has_liveness and not connection.probe_seconds:
+        yield Finding(
+            WARNING,
+            "Steps without heartbeats are never asked whether they still wait.",
+            "Set “liveness check every”, so that workflows that ended leave the inbox.",
+        )
+
+
+def examine_source(source: Source) -> Iterator[Finding]:
+    """The queue or address itself, then a message from end to end, rolled back."""
+    if not source.enabled:
+        yield Finding(WARNING, "It is switched off.", "Tick “enabled” in the admin.")
+    if source.is_called:
+        yield from called(source).examine()
+    else:
+        try:
+            yield from polled(source).examine()
+        except SourceUnavailable as error:
+            yield Finding(BAD, str(error), "Mend the source in the admin.")
+        if source.last_poll_at is None:
+            yield Finding(WARNING, "It was never read.", "Is manage.py receive running?")
+        elif source.last_error:
+            yield Finding(BAD, f"Reading it failed: {source.last_error}", "See above.")
+    if source.last_message_at is None:
+        yield Finding(WARNING, "No message has come yet.", "Send one: docs/connect has examples.")
+    yield from _dry_run(source)
+
+
+def _dry_run(source: Source) -> Iterator[Finding]:
+    if source.gate is None:
+        yield Finding(
+            WARNING,
+            "It has no gate for messages that name none: those go to quarantine.",
+            "Set a gate, or name one in each message.",
+        )
+        return
+    try:
+        with transaction.atomic():
+            [acceptance] = accept(source, [_sample(source)])
+            transaction.set_rollback(True)
+    except DatabaseError as error:
+        yield Finding(BAD, f"A test message can't be stored: {error}", "See PostgreSQL's log.")
+        return
+    if acceptance.problem:
+        yield Finding(BAD, f"A test message was not understood: {acceptance.problem}", "See above.")
+        return
+    yield Finding(OK, f"A test message becomes a task at “{source.gate}” (not kept).")
+    if problem := out_of_reach(source.gate):
+        yield Finding(BAD, problem, "Add reviewers to the gate.")
+
+
+def _sample(source: Source) -> str:
+    """A canonical message with a token that no engine knows."""
+    handle = kind_of(source.connection.kind).handle
+    if handle is Handle.URL:
+        host = source.connection.config.hosts[0].removeprefix("*.")
+        address = host if "//" in host else f"https://{host}"
+        token = {"callbackUrl": f"{address}/doctor/{secrets.token_urlsafe(8)}"}
+    else:
+        token = {"taskToken": f"countersign-doctor-{secrets.token_urlsafe(24)}"}
+    return json.dumps(token | {"title": "Test by manage.py doctor", "requestedBy": "doctor"})
