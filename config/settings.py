@@ -234,7 +234,15 @@ LOGGING: dict[str, Any] = {
         # Their debug lines hold whole requests, tokens included.
         **{
             name: {"level": "WARNING"}
-            for name in ("botocore", "boto3", "urllib3", "kombu", "amqp", "django.db.backends")
+            for name in (
+                "botocore",
+                "boto3",
+                "urllib3",
+                "kombu",
+                "amqp",
+                "oauthlib",
+                "django.db.backends",
+            )
         },
         # A tick each second is no news.
         **{

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from approvals.models import ApprovalTask, QuarantinedMessage
+from approvals.models import ApprovalTask, QuarantinedMessage, Source
 
 
 def routes(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[str]:
@@ -39,11 +39,14 @@ def parameters() -> dict[str, Any]:
     task = ApprovalTask.objects.order_by("-pk").first()
     held = QuarantinedMessage.objects.order_by("-pk").first()
     callback = getattr(task, "callback", None) if task else None
+    called = Source.objects.filter(kind__in=Source.CALLED).order_by("-pk").first()
     nothing = "00000000-0000-0000-0000-000000000000"
     return {
         "task_id": task.pk if task else nothing,
         "message_id": held.pk if held else nothing,
         "callback_id": callback.pk if callback else nothing,
+        "slug": "refunds",
+        "address": called.address if called else nothing,
         "object_id": 1,
         "content_type_id": 1,
         "app_label": "approvals",

@@ -60,6 +60,9 @@ class PolledSource(ABC):
 class CalledSource(ABC):
     """An address. One object a request."""
 
+    content_types: tuple[str, ...] = ("application/json",)
+    max_bytes: int = 262_144  # of one request's body
+
     @abstractmethod
     def __init__(self, source: Source) -> None: ...
 
