@@ -38,7 +38,7 @@ class Aws:
     @property
     def environment(self) -> dict[str, str]:
         """What boto3 needs to talk to the emulator and to nothing else."""
-        return {**CREDENTIALS, **_without_proxy(), "AWS_ENDPOINT_URL": self.endpoint_url}
+        return {**CREDENTIALS, **without_proxy(), "AWS_ENDPOINT_URL": self.endpoint_url}
 
     def wait_until_ready(self) -> None:
         """Return once it answers and has been told to run state machines, not only store them."""
@@ -70,10 +70,10 @@ def launch(data_dir: Path, *, log_file: Path | None = None) -> Aws:
     """As `start`, without waiting."""
     data_dir.mkdir(mode=0o700, exist_ok=True)
     stop_leftovers(data_dir, "moto.server")
-    port = _port(data_dir / "port")
+    port = free_port(data_dir / "port")
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     # moto calls itself (Step Functions sends to SQS) at MOTO_PORT
-    environment = {**os.environ, **CREDENTIALS, **_without_proxy(), "MOTO_PORT": str(port)}
+    environment = {**os.environ, **CREDENTIALS, **without_proxy(), "MOTO_PORT": str(port)}
     log_file = log_file or data_dir.with_name(f"{data_dir.name}.log")
     service = launch_service(
         "The AWS emulator", tethered(command), log_file, cwd=data_dir, env=environment
@@ -81,7 +81,7 @@ def launch(data_dir: Path, *, log_file: Path | None = None) -> Aws:
     return Aws(port, service)
 
 
-def _port(remembered: Path) -> int:
+def free_port(remembered: Path) -> int:
     """The port of last time where it is free, so that queue addresses stay the same; else any."""
     last = remembered.read_text() if remembered.is_file() else ""
     for candidate in (int(last) if last.isdigit() else 0, 0):
@@ -97,7 +97,7 @@ def _port(remembered: Path) -> int:
     raise OSError("no free port on 127.0.0.1")
 
 
-def _without_proxy() -> dict[str, str]:
+def without_proxy() -> dict[str, str]:
     """A company's proxy cannot reach 127.0.0.1. Both spellings are in use."""
     given = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
     value = ",".join(filter(None, [given, "127.0.0.1", "localhost"]))

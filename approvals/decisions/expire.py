@@ -1,29 +1,35 @@
 """DECISION, none taken: tasks whose step has ended leave the inbox, with the reason.
 
-Nothing is called expired by our clock alone: at the deadline the engine is asked first.
+Nothing is called expired by our clock alone: at the deadline the engine is asked first. Where
+nobody can be asked (a callback address), the deadline that the message gave is all there is.
 """
 
 import datetime as dt
+from typing import Any
 from uuid import UUID
 
 import structlog
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from approvals.audit.record import Action, event, record
+from approvals.callbacks.pace import pace_of, spare, try_take
 from approvals.engines.base import Fate
-from approvals.engines.registry import engine_for
+from approvals.engines.registry import engine_for, kind_of
 from approvals.errors import CallbackRefused, EngineError, SecretUnreadable, TaskGone
-from approvals.models import ApprovalTask, Heartbeat
+from approvals.models import ApprovalTask, AuditEvent, Heartbeat
 from approvals.states import TaskStatus
 
 log = structlog.get_logger(__name__)
 
 BATCH = 50
+ASKING_CALLS = 2  # of an engine that has a pace, mostly
 CHECK_AGAIN = dt.timedelta(seconds=30)  # also the lease of a batch in hand
 
 TIME_RAN_OUT = "Time ran out before this was decided."
 WORKFLOW_ENDED = "The workflow ended before this was decided."
+LET_GO_FIELDS = ("status", "settled_reason", "settled_at")
 
 
 @transaction.atomic
@@ -33,22 +39,31 @@ def retire(task_id: UUID) -> None:
     A task that is settled already keeps its outcome; its callback learns by itself that nobody
     waits any more.
     """
-    Heartbeat.objects.filter(task_id=task_id).delete()
     task = (
         ApprovalTask.objects.select_for_update(of=("self",))
         .only("id", "status", "deadline")
         .annotate(now=Now())
         .get(pk=task_id)
     )
+    Heartbeat.objects.filter(task_id=task_id).delete()
     if not task.is_pending:
         return
-    in_time = task.deadline is None or task.now < task.deadline
+    happened = let_go(task, task.now)
+    task.save(update_fields=LET_GO_FIELDS)
+    record(happened)
+
+
+def let_go(task: ApprovalTask, ended_at: dt.datetime, **data: Any) -> AuditEvent:
+    """Change the state of a locked task whose step is over since `ended_at`.
+
+    The caller saves `LET_GO_FIELDS`, and records the event that comes back, in its transaction.
+    """
+    in_time = task.deadline is None or ended_at < task.deadline
     task.status = TaskStatus.CANCELLED if in_time else TaskStatus.EXPIRED
     task.settled_reason = WORKFLOW_ENDED if in_time else TIME_RAN_OUT
     task.settled_at = Now()
-    task.save(update_fields=["status", "settled_reason", "settled_at"])
-    record(event(Action.ENDED if in_time else Action.EXPIRED, task=task))
-    log.info("task retired", task=str(task_id), now=task.status)
+    log.info("task retired", task=str(task.pk), now=task.status)
+    return event(Action.ENDED if in_time else Action.EXPIRED, task=task, **data)
 
 
 def expire_due() -> int:
@@ -74,8 +89,18 @@ def expire_due() -> int:
 def _is_over(task: ApprovalTask) -> bool:
     """Whether the engine has stopped waiting. When in doubt it has not: the task is asked about
     again, and people may still decide."""
+    if not kind_of(task.connection.kind).can_be_asked(task.execution_id):
+        return True
+    pace = pace_of(task.connection.kind)
+    if pace and try_take(task.connection_id, pace, calls=ASKING_CALLS, reserve=spare(pace)):
+        return False  # its quota is needed for answers
     try:
         engine = engine_for(task.connection.config)
+        if task.deadline is None or timezone.now() < task.deadline:
+            # Asked early, since its job is silent: a heartbeat would keep the step alive for it.
+            fate = engine.find_out(task.step, "")
+            if fate != Fate.UNKNOWN:
+                return fate == Fate.OTHERWISE
         try:
             engine.heartbeat(task.step)
         except TaskGone:

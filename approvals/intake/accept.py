@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 
 from approvals.audit.record import Action, event, record
 from approvals.callbacks import definitions
+from approvals.callbacks.times import EXPIRY_GRACE, seconds_between_heartbeats
 from approvals.decisions import ended
 from approvals.decisions.supersede import supersede
 from approvals.engines.registry import kind_of
@@ -36,11 +37,6 @@ from approvals.people.eligibility import find_requesters
 from approvals.tokens import digest, encrypt
 
 log = structlog.get_logger(__name__)
-
-# Of HeartbeatSeconds: the gap stays below half of it with jitter and a busy second added.
-HEARTBEAT_SHARE = 0.4
-# Past the deadline by our clock, before the engine is asked whether it thinks so too.
-EXPIRY_GRACE = dt.timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +65,19 @@ def accept(source: Source, bodies: Sequence[str | bytes]) -> list[Acceptance]:
         return [Acceptance(task_id=None, problem=problem)]
 
 
+def rehearse(source: Source, body: str | bytes) -> ApprovalTask | ExecutionNews:
+    """What `accept` would make of a body, by the same rules; stores nothing, `source` may be
+    unsaved. Raises `MessageNotUnderstood`."""
+    message = _read(source, body)
+    if isinstance(message, MessageNotUnderstood):
+        raise message
+    if isinstance(message, ExecutionNews):
+        return message
+    gates = list(Gate.objects.filter(Q(slug=message.gate) | Q(pk=source.gate_id)))
+    requesters = find_requesters({message.requested_by})
+    return _task(message, source, _gate_of(message, source, gates), requesters)
+
+
 def _accept(source: Source, bodies: Sequence[str | bytes]) -> list[Acceptance]:
     read_bodies = [_read(source, body) for body in bodies]
     messages = [message for message in read_bodies if isinstance(message, IncomingMessage)]
@@ -91,16 +100,18 @@ def _accept(source: Source, bodies: Sequence[str | bytes]) -> list[Acceptance]:
             problems[position] = error
 
     with transaction.atomic():
+        ended.take_turns(source.connection, news, list(tasks.values()))
         if news:
             ended.hear(source.connection, news)
         ids = _store(list(tasks.values()))
         known = {position: ids[bytes(task.token_digest)] for position, task in tasks.items()}
         new = {at: task for at, task in tasks.items() if known[at] == task.pk}
         ended.retire_late(list(new.values()))
-        supersede(list(new.values()))
-        plan_jobs(list(new.values()))
+        waiting = {at: task for at, task in new.items() if task.is_pending}
+        supersede(list(waiting.values()))
+        plan_jobs(list(waiting.values()))
         definitions.plan(
-            [wanted for at, task in new.items() if (wanted := _wanted(task, read_bodies[at]))]
+            [wanted for at, task in waiting.items() if (wanted := _wanted(task, read_bodies[at]))]
         )
         hold(source, [(bodies[at], problem) for at, problem in problems.items()])
 
@@ -162,7 +173,9 @@ def _task(
     deadline = message.deadline
     timeout = message.timeout_seconds or gate.timeout_seconds
     if deadline is None and timeout:
-        deadline = (context.entered_at or timezone.now()) + dt.timedelta(seconds=timeout)
+        # A state that is tried again was entered before; its clock starts anew with each try.
+        since = None if context.retry_count else context.entered_at
+        deadline = (since or timezone.now()) + dt.timedelta(seconds=timeout)
     token = message.token.reveal()
     return ApprovalTask(
         id=uuid7(),
@@ -182,6 +195,7 @@ def _task(
         execution_name=context.execution_name[:200],
         execution_id=context.execution_id[:500],
         state=context.state[:200],
+        entered_at=context.entered_at,
         retry_count=context.retry_count,
         dedupe_key=message.dedupe_key[:200],
         heartbeat_seconds=message.heartbeat_seconds or gate.heartbeat_seconds,
@@ -225,7 +239,11 @@ def _store(tasks: list[ApprovalTask]) -> dict[bytes, UUID]:
     Heartbeat.objects.bulk_create(
         Heartbeat(task=task, connection_id=task.connection_id, every=every)
         for task in new
-        if (every := _seconds_between_heartbeats(task))
+        if (
+            every := seconds_between_heartbeats(
+                task.source.connection, task.execution_id, task.heartbeat_seconds
+            )
+        )
     )
     record(
         *(
@@ -234,13 +252,3 @@ def _store(tasks: list[ApprovalTask]) -> dict[bytes, UUID]:
         )
     )
     return stored
-
-
-def _seconds_between_heartbeats(task: ApprovalTask) -> float | None:
-    """A step that asks for heartbeats gets them; any other is asked now and then if it waits."""
-    connection = task.source.connection
-    if not kind_of(connection.kind).has_liveness:
-        return None
-    if task.heartbeat_seconds:
-        return task.heartbeat_seconds * HEARTBEAT_SHARE
-    return connection.probe_seconds

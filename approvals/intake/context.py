@@ -16,14 +16,27 @@ MAX_RETRY_COUNT = 1_000_000
 _EXECUTION_ARN = re.compile(
     r"(arn:[^:]+:states:[^:]*:[^:]*):execution:(?P<workflow>[^:]+):(?P<name>[^:]+)"
 )
+# CloudFlow has no id of its own for executions: this is ours, of the two names that its API wants.
+_CLOUDFLOW_ID = re.compile(r"flow/[A-Za-z0-9_-]{1,128}/execution/[A-Za-z0-9_-]{1,128}")
 _WORKFLOW_ARN = re.compile(r"arn:[^:]+:states:[^:]*:[^:]*:stateMachine:(?P<workflow>[^:]+)")
 
 
-def read_context(payload: dict[str, Any], resources: Iterable[str], mask: Mask) -> ExecutionContext:
+def read_context(
+    payload: dict[str, Any],
+    resources: Iterable[str],
+    mask: Mask,
+    sent_at: datetime | None = None,
+) -> ExecutionContext:
     """The context of a payload; what is missing or malformed stays blank.
 
     Step Functions appends the execution's and the state machine's ARN to an EventBridge event's
-    `resources`: they fill what the context object leaves out.
+    `resources`: they fill what the context object leaves out. When the state was entered is the
+    latest that anything says: after a redrive its first entry is long ago, and `sent_at`, by the
+    carrier's clock, follows at once on the true one.
+
+    CloudFlow's `$Context` holds `Execution.Name` and `Current.{Name,RetryCount}`, and no name of
+    the flow: its author writes that beside it, as `Flow.Name` or `Execution.FlowName`. Both names
+    make the execution's id, `flow/NAME/execution/NAME`, by which `engines.cloudflow` looks it up.
     """
     sources = contexts(payload)
 
@@ -35,7 +48,12 @@ def read_context(payload: dict[str, Any], resources: Iterable[str], mask: Mask) 
         return ""
 
     arns = [arn for arn in resources if len(arn) <= MAX_ID_LENGTH and not mask.hits(arn)]
-    execution_id = text(MAX_ID_LENGTH, "execution", "id") or _first(_EXECUTION_ARN, arns)
+    flow = text(MAX_NAME_LENGTH, "flow", "name") or text(MAX_NAME_LENGTH, "execution", "flowName")
+    execution_id = (
+        text(MAX_ID_LENGTH, "execution", "id")
+        or _first(_EXECUTION_ARN, arns)
+        or _cloudflow_id(flow, text(MAX_NAME_LENGTH, "execution", "name"))
+    )
     workflow_id = text(MAX_ID_LENGTH, "stateMachine", "id") or _first(_WORKFLOW_ARN, arns)
     execution = _EXECUTION_ARN.fullmatch(execution_id)
     workflow = _WORKFLOW_ARN.fullmatch(workflow_id) or execution
@@ -45,10 +63,18 @@ def read_context(payload: dict[str, Any], resources: Iterable[str], mask: Mask) 
         or (execution["name"][:MAX_NAME_LENGTH] if execution else ""),
         workflow_id=workflow_id,
         workflow=text(MAX_NAME_LENGTH, "stateMachine", "name")
-        or (workflow["workflow"][:MAX_NAME_LENGTH] if workflow else ""),
-        state=text(MAX_NAME_LENGTH, "state", "name"),
-        entered_at=_first_instant(lookup(source, "state", "enteredTime") for source in sources),
-        retry_count=_first_count(lookup(source, "state", "retryCount") for source in sources),
+        or (workflow["workflow"][:MAX_NAME_LENGTH] if workflow else flow),
+        state=text(MAX_NAME_LENGTH, "state", "name") or text(MAX_NAME_LENGTH, "current", "name"),
+        entered_at=_latest(
+            _first_instant(lookup(source, "state", "enteredTime") for source in sources),
+            _first_instant(lookup(source, "execution", "redriveTime") for source in sources),
+            sent_at,
+        ),
+        retry_count=_first_count(
+            lookup(source, part, "retryCount")
+            for source in sources
+            for part in ("state", "current")
+        ),
     )
 
 
@@ -67,12 +93,21 @@ def instant(value: Any) -> datetime | None:
     return moment if 1970 <= moment.year <= 9000 else None
 
 
+def _cloudflow_id(flow: str, execution: str) -> str:
+    made = f"flow/{flow}/execution/{execution}"
+    return made if _CLOUDFLOW_ID.fullmatch(made) else ""
+
+
 def _first(pattern: re.Pattern[str], arns: list[str]) -> str:
     return next((arn for arn in arns if pattern.fullmatch(arn)), "")
 
 
 def _first_instant(values: Iterable[Any]) -> datetime | None:
     return next((moment for value in values if (moment := instant(value))), None)
+
+
+def _latest(*moments: datetime | None) -> datetime | None:
+    return max((moment for moment in moments if moment), default=None)
 
 
 def _first_count(values: Iterable[Any]) -> int:

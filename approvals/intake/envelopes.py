@@ -1,11 +1,13 @@
 """MESSAGE IN, second step: takes the payload out of what carriers wrapped around it. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from approvals.engines.base import Handle
 from approvals.errors import MessageNotUnderstood
 from approvals.intake import strict_json
+from approvals.intake.context import instant
 from approvals.intake.names import handles
 
 # The longest sensible way: JSON text in a string, SNS, its text, EventBridge, its detail as text.
@@ -14,10 +16,13 @@ MAX_STEPS = 6
 
 @dataclass(frozen=True, slots=True)
 class Unwrapped:
-    """The payload, and the ARNs that EventBridge says it is about."""
+    """The payload, and what EventBridge says of it."""
 
     payload: dict[str, Any]
-    resources: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()  # the ARNs that it is about
+    source: str = ""
+    detail_type: str = ""
+    sent_at: datetime | None = None  # when the innermost carrier, SNS too, was handed it
 
 
 def unwrap(body: str | bytes, handle: Handle) -> Unwrapped:
@@ -29,21 +34,28 @@ def unwrap(body: str | bytes, handle: Handle) -> Unwrapped:
     `not_a_notification`, `too_many_envelopes`.
     """
     value = strict_json.parse(body)
-    resources: tuple[str, ...] = ()
+    said = Unwrapped({})
     for _ in range(MAX_STEPS):
         if isinstance(value, str):
             value = strict_json.parse(value)
         elif not isinstance(value, dict):
             raise MessageNotUnderstood("not_object", "The message is JSON, but not an object.")
         elif handles(value, handle):
-            return Unwrapped(value, resources)
+            return replace(said, payload=value)
         elif _is_sns(value):
+            said = replace(said, sent_at=instant(value.get("Timestamp")))
             value = value["Message"]
         elif _is_eventbridge(value):
-            resources = _texts(value.get("resources"))
+            said = Unwrapped(
+                payload={},
+                resources=_texts(value.get("resources")),
+                source=value["source"],
+                detail_type=value["detail-type"],
+                sent_at=instant(value.get("time")) or said.sent_at,
+            )
             value = value["detail"]
         else:
-            return Unwrapped(value, resources)
+            return replace(said, payload=value)
     raise MessageNotUnderstood(
         "too_many_envelopes", f"The message is wrapped more than {MAX_STEPS} times."
     )

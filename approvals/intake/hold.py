@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from approvals.audit.record import Action, event, record
+from approvals.engines.registry import kind_of
 from approvals.errors import MessageNotUnderstood
 from approvals.intake.masking import masked
 from approvals.models import QuarantinedMessage, Source
@@ -13,6 +14,7 @@ def hold(source: Source, held: Sequence[tuple[str | bytes, MessageNotUnderstood]
     """Put bodies into quarantine, in the caller's transaction; one known before adds nothing."""
     if not held:
         return
+    handle = kind_of(source.connection.kind).handle
     rows = []
     for body, problem in held:
         text = body.decode("utf-8", "backslashreplace") if isinstance(body, bytes) else body
@@ -24,7 +26,7 @@ def hold(source: Source, held: Sequence[tuple[str | bytes, MessageNotUnderstood]
                 reason=str(problem)[:500],
                 body_ciphertext=encrypt(text),
                 body_digest=digest(text),
-                shown=masked(text),
+                shown=masked(text, handle=handle),
             )
         )
     QuarantinedMessage.objects.bulk_create(rows, ignore_conflicts=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from approvals.tokens import TaskToken
 
@@ -16,7 +16,7 @@ class ExecutionContext:
     workflow_id: str = ""  # the state machine's ARN
     workflow: str = ""  # the state machine's name
     state: str = ""
-    entered_at: datetime | None = None
+    entered_at: datetime | None = None  # the state, or entered again by a redrive
     retry_count: int = 0
 
 
@@ -32,13 +32,16 @@ class Link:
 class ExecutionNews:
     """An engine's own word that an execution goes on or has ended; asks nobody for anything."""
 
+    ENDS: ClassVar = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
+
     execution_id: str
-    status: str  # RUNNING, or how it ended: SUCCEEDED, FAILED, TIMED_OUT, ABORTED
+    status: str  # RUNNING, one of ENDS, or a word that tells us nothing (PENDING_REDRIVE)
     at: datetime  # the engine's
+    redriven: bool = False  # RUNNING, and not for the first time
 
     @property
     def has_ended(self) -> bool:
-        return self.status != "RUNNING"
+        return self.status in self.ENDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,10 @@ TASK_TOKEN_NAMES = frozenset({"tasktoken", "mytasktoken"})
 TOKEN_NAMES = TASK_TOKEN_NAMES | {"token"}
 # What waits on HTTP hands over an address instead.
 URL_NAMES = frozenset({"callbackurl", "resumeurl"})
+# Google Workflows hands over an object with a `url`.
+CALLBACK_NAMES = frozenset({"callback", "callbackdetails"})
 CONTEXT_NAMES = frozenset({"context", "executioncontext"})
-CONTEXT_PARTS = frozenset({"execution", "state", "statemachine", "task"})
+CONTEXT_PARTS = frozenset({"execution", "state", "statemachine", "task", "flow", "current"})
 
 
 def fold(key: str) -> str:
@@ -37,11 +39,11 @@ def lookup(value: Any, *path: str) -> Any:
 
 
 def is_context(value: Any) -> bool:
-    """Whether this is an engine's context object itself, as `$$` passed whole is."""
-    return (
-        isinstance(value, dict)
-        and isinstance(lookup(value, "execution"), dict)
-        and isinstance(lookup(value, "task"), dict)
+    """Whether this is an engine's context object itself, as `$$` (Step Functions) and `$Context`
+    (CloudFlow) passed whole are."""
+    return isinstance(lookup(value, "execution"), dict) and (
+        isinstance(lookup(value, "task"), dict)
+        or isinstance(lookup(value, "current", "taskToken"), str)
     )
 
 
@@ -59,7 +61,12 @@ def handles(payload: dict[str, Any], kind: Handle) -> list[Any]:
     """All that is surely meant as the step's handle, unchecked: direct fields, then contexts'."""
     if kind is Handle.URL:
         direct = [value for key, value in payload.items() if fold(key) in URL_NAMES]
-        return [value for value in direct if value is not None]
+        inside = [lookup(v, "url") for key, v in payload.items() if fold(key) in CALLBACK_NAMES]
+        return [value for value in (*direct, *inside) if value is not None]
     direct = [value for key, value in payload.items() if fold(key) in TASK_TOKEN_NAMES]
-    inside = [lookup(context, "task", "token") for context in contexts(payload)]
+    inside = [
+        lookup(context, *path)
+        for context in contexts(payload)
+        for path in (("task", "token"), ("current", "taskToken"))  # the second is CloudFlow's
+    ]
     return [value for value in (*direct, *inside) if value is not None]

@@ -18,6 +18,7 @@ from approvals.intake.mapping import mapped
 from approvals.intake.masking import Mask
 from approvals.intake.message import ExecutionContext, ExecutionNews, IncomingMessage
 from approvals.intake.names import (
+    CALLBACK_NAMES,
     CONTEXT_NAMES,
     CONTEXT_PARTS,
     TOKEN_NAMES,
@@ -45,20 +46,20 @@ def read(
     Raises `MessageNotUnderstood`, and nothing else. Its codes: `too_large`, `not_text`, `empty`,
     `not_json`, `duplicate_key`, `too_deep`, `not_object`, `not_a_notification`,
     `too_many_envelopes`, `no_token`, `several_tokens`, `bad_token`, `bad_field`,
-    `bad_mapping`.
+    `bad_mapping`, `bad_event`.
     """
     unwrapped = unwrap(body, handle)
     if news := read_news(unwrapped):
         return news
-    payload = mapped(unwrapped.payload, mapping) if mapping else unwrapped.payload
+    payload = mapped(unwrapped.payload, mapping, handle) if mapping else unwrapped.payload
     token = _token(payload, handle)
-    mask = Mask(token)
-    context = read_context(payload, unwrapped.resources, mask)
+    mask = Mask(token, handle)
+    context = read_context(payload, unwrapped.resources, mask, unwrapped.sent_at)
     inner_key = _input_key(payload)
     inner = payload[inner_key] if inner_key else {}
     fields, shown = read_fields(payload, inner, mask)
     fields["title"] = fields.get("title") or _title(payload, context, mask)
-    kept = _input(payload, inner_key, shown)
+    kept = _input(payload, inner_key, shown, handle)
     return IncomingMessage(token=token, input=mask.value(kept), context=context, **fields)
 
 
@@ -111,7 +112,7 @@ def _input_key(payload: dict[str, Any]) -> str | None:
     return None
 
 
-def _input(payload: dict[str, Any], inner_key: str | None, shown: set[str]) -> Any:
+def _input(payload: dict[str, Any], inner_key: str | None, shown: set[str], handle: Handle) -> Any:
     """What a reviewer should see besides the fields: the input object, if nothing stands beside it.
 
     Unknown neighbours of the input stay, since a reviewer must not decide without them.
@@ -119,7 +120,7 @@ def _input(payload: dict[str, Any], inner_key: str | None, shown: set[str]) -> A
     rest = {
         key: value
         for key, value in payload.items()
-        if key not in shown and not _is_machinery(payload, key)
+        if key not in shown and not _is_machinery(payload, key, handle)
     }
     if inner_key is not None and len(rest) == 1:
         return rest[inner_key]
@@ -129,14 +130,23 @@ def _input(payload: dict[str, Any], inner_key: str | None, shown: set[str]) -> A
     return next((value for value in started_with if value is not None), {})
 
 
-def _is_machinery(payload: dict[str, Any], key: str) -> bool:
-    """Whether `key` holds the token or the context, which are no data for a reviewer."""
+def _is_machinery(payload: dict[str, Any], key: str, handle: Handle) -> bool:
+    """Whether `key` holds the token or the context, which are no data for a reviewer.
+
+    A callback address is data like any other where the engine waits for a token.
+    """
     folded = fold(key)
     return (
-        folded in TOKEN_NAMES | URL_NAMES
+        folded in TOKEN_NAMES
+        or (handle is Handle.URL and folded in URL_NAMES)
+        or (handle is Handle.URL and folded in CALLBACK_NAMES and _is_bare_url(payload[key]))
         or (folded in CONTEXT_NAMES and isinstance(payload[key], dict))
         or (folded in CONTEXT_PARTS and is_context(payload))
     )
+
+
+def _is_bare_url(value: Any) -> bool:
+    return isinstance(value, dict) and {fold(key) for key in value} <= {"url"}
 
 
 def _title(payload: dict[str, Any], context: ExecutionContext, mask: Mask) -> str:

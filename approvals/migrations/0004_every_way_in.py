@@ -80,6 +80,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='approvaltask',
+            name='entered_at',
+            field=models.DateTimeField(null=True),
+        ),
+        migrations.AddField(
+            model_name='approvaltask',
             name='retry_count',
             field=models.PositiveIntegerField(default=0),
         ),
@@ -211,7 +216,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='auditevent',
             name='action',
-            field=models.CharField(choices=[('received', 'Received'), ('approved', 'Approved'), ('rejected', 'Rejected'), ('settled', 'Settled'), ('ended', 'Workflow ended'), ('expired', 'Time ran out'), ('cancelled', 'Cancelled'), ('superseded', 'Superseded by a retry'), ('carried_over', 'Decision carried over'), ('times_read', 'Times read from the definition'), ('job_claimed', 'Outside job claimed'), ('job_silent', 'Outside job silent'), ('job_succeeded', 'Outside job succeeded'), ('job_failed', 'Outside job failed'), ('key_issued', 'Key issued'), ('key_revoked', 'Key revoked'), ('delivered', 'Engine told'), ('unconfirmed', 'Answer lost'), ('dead', 'Delivery failed'), ('replayed', 'Delivery replayed'), ('set_aside', 'Delivery set aside'), ('quarantined', 'Message quarantined'), ('quarantine_replayed', 'Quarantined message replayed'), ('quarantine_discarded', 'Quarantined message discarded'), ('configured', 'Configuration changed'), ('signed_in', 'Signed in')], max_length=24),
+            field=models.CharField(choices=[('received', 'Received'), ('approved', 'Approved'), ('rejected', 'Rejected'), ('settled', 'Settled'), ('ended', 'Workflow ended'), ('expired', 'Time ran out'), ('cancelled', 'Cancelled'), ('superseded', 'Superseded by a retry'), ('replaced', "Took an older task's place"), ('carried_over', 'Decision carried over'), ('times_read', 'Times read from the definition'), ('job_claimed', 'Outside job claimed'), ('job_silent', 'Outside job silent'), ('job_succeeded', 'Outside job succeeded'), ('job_failed', 'Outside job failed'), ('key_issued', 'Key issued'), ('key_revoked', 'Key revoked'), ('delivered', 'Engine told'), ('unconfirmed', 'Answer lost'), ('dead', 'Delivery failed'), ('replayed', 'Delivery replayed'), ('set_aside', 'Delivery set aside'), ('quarantined', 'Message quarantined'), ('quarantine_replayed', 'Quarantined message replayed'), ('quarantine_discarded', 'Quarantined message discarded'), ('configured', 'Configuration changed'), ('signed_in', 'Signed in')], max_length=24),
         ),
         migrations.AlterField(
             model_name='connection',

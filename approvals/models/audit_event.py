@@ -18,6 +18,7 @@ class AuditEvent(models.Model):
         EXPIRED = "expired", "Time ran out"
         CANCELLED = "cancelled", "Cancelled"
         SUPERSEDED = "superseded", "Superseded by a retry"
+        REPLACED = "replaced", "Took an older task's place"
         CARRIED_OVER = "carried_over", "Decision carried over"
         TIMES_READ = "times_read", "Times read from the definition"
         JOB_CLAIMED = "job_claimed", "Outside job claimed"

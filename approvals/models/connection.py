@@ -1,11 +1,17 @@
 """How to reach an engine."""
 
+import re
+
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from approvals.engines.addresses import read_entry
 from approvals.engines.base import EngineConfig
+from approvals.engines.credentials import is_free_header
 from approvals.engines.registry import KINDS
 from approvals.models.fields import is_address
+
+ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,512}", re.ASCII)
 
 
 class Connection(models.Model):
@@ -89,8 +95,22 @@ class Connection(models.Model):
         return self.name
 
     def clean(self) -> None:
+        if self.role_arn and not ROLE_ARN.fullmatch(self.role_arn):
+            raise ValidationError(
+                {"role_arn": "Give the ARN of a role: arn:aws:iam::ACCOUNT:role/NAME."}
+            )
         if self.kind == "callback_url" and not self.hosts.split():
             raise ValidationError({"hosts": "Name the hosts that answers may go to."})
+        if self.kind == "callback_url":
+            self._clean_callback_url()
+
+    def _clean_callback_url(self) -> None:
+        if problems := [p for line in self.hosts.split() if isinstance(p := read_entry(line), str)]:
+            raise ValidationError({"hosts": problems})
+        if self.auth == self.Auth.HEADER and not is_free_header(self.header_name):
+            raise ValidationError({"header_name": "Name a header that is free, such as X-API-Key."})
+        if self.auth == self.Auth.OAUTH and not (self.token_url and self.key_id):
+            raise ValidationError({"token_url": "Give the token address and the client id."})
 
     @property
     def config(self) -> EngineConfig:

@@ -6,11 +6,12 @@ from approvals.models.connection import Connection
 
 
 class EndedExecution(models.Model):
-    """Kept as long as a queue can hold a message back, then swept."""
+    """The engine's newest word on an execution that has ended, or was driven again after that.
+    Kept as long as a queue can hold a message back, then swept."""
 
     connection = models.ForeignKey(Connection, models.CASCADE, db_index=False)
     execution_id = models.CharField(max_length=500)
-    status = models.CharField(max_length=20)  # the engine's own word: ABORTED, TIMED_OUT, …
+    status = models.CharField(max_length=20)  # the engine's own word: ABORTED, RUNNING, …
     ended_at = models.DateTimeField()  # the engine's
     received_at = models.DateTimeField(db_default=models.functions.Now())
 

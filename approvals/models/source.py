@@ -5,6 +5,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 
+from approvals.intake.mapping import problems_with
 from approvals.models.connection import Connection
 from approvals.models.fields import is_address
 from approvals.models.gate import Gate
@@ -99,7 +100,10 @@ class Source(models.Model):
         return self.kind in self.CALLED
 
     def clean(self) -> None:
-        """What each kind can't do without."""
+        """What each kind can't do without, and a mapping that can be followed."""
+        if problems := problems_with(self.mapping):
+            said = [f"{field}: {text}" if field else text for field, text in problems.items()]
+            raise ValidationError({"mapping": said})
         if not self.is_called and not self.queue_url:
             raise ValidationError({"queue_url": "Give the queue's address."})
         if self.kind == self.Kind.SNS:
