@@ -90,12 +90,17 @@ class Engine(ABC):
     limits: Limits
     handle: Handle = Handle.TOKEN
     pace: Pace | None = None  # None: Countersign's own limits are far below the engine's
-    has_liveness: bool = True  # False: `heartbeat` has nobody to ask, so it is never called
     has_definitions: bool = False  # True: `times` can read what a state's definition says
 
     @abstractmethod
     def __init__(self, config: EngineConfig) -> None:
         """Raises `EngineUnavailable` where nothing can be made of `config`."""
+
+    @classmethod
+    def can_be_asked(cls, execution_id: str) -> bool:
+        """Whether anybody can tell if a step of this execution ("" where the message names none)
+        still waits. Where nobody can, its deadline is all there is, and no heartbeat is sent."""
+        return True
 
     @classmethod
     def problem_with(cls, config: EngineConfig, token: TaskToken) -> str:

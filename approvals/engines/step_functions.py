@@ -1,22 +1,24 @@
-"""CALLBACK OUT, the far end: AWS Step Functions; of all engine files the only one with botocore.
+"""CALLBACK OUT, the far end: AWS Step Functions, one call a try.
 
-What surely was not taken is *unavailable*: no
-connection, no credentials, throttled, not permitted, a key in the way; someone can mend these, so
-the decision is kept and the reason shown. Whatever may have been taken is *unknown*: a connection
-lost after the request went out, a time-out, any 5xx. Nothing here repeats a vendor's words about
-the token, and nothing is raised while botocore's exception is at hand: it carries the request.
+What surely was not taken is *unavailable*: no connection, no credentials, throttled, not
+permitted, a key in the way; someone can mend these, so the decision is kept and the reason shown.
+Whatever may have been taken is *unknown*: a connection lost after the request went out, a
+time-out, any 5xx. Nothing here repeats a vendor's words about the token, and nothing is raised
+while botocore's exception is at hand: it carries the request.
 """
 
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from botocore import exceptions as boto
 from botocore.config import Config
 
-from approvals.engines.aws import session
-from approvals.engines.base import Engine, EngineConfig, Fate, Limits, Step
+from approvals.engines import aws
+from approvals.engines.base import Engine, EngineConfig, Fate, Limits, Step, Times
+from approvals.engines.step_functions_definition import Definitions, states_of
+from approvals.engines.step_functions_examine import examine
 from approvals.engines.step_functions_history import History
 from approvals.errors import (
     CallbackRefused,
@@ -25,7 +27,7 @@ from approvals.errors import (
     OutcomeUnknown,
     TaskGone,
 )
-from approvals.findings import Finding, Level
+from approvals.findings import Finding
 from approvals.tokens import TaskToken
 
 REFUSALS = {
@@ -64,6 +66,8 @@ NOT_TO_BE_SEEN = re.compile(
     r"ExecutionDoesNotExist|InvalidArn|AccessDenied.*|KmsAccessDenied.*|KmsInvalidState.*"
     r"|ValidationException|ParamValidationError"
 )
+# Whose token it may be is not known to a look-up.
+LIKE_A_TOKEN = re.compile(r"[A-Za-z0-9+/=_-]{64}")
 CONSOLES = {
     "aws": "console.aws.amazon.com",
     "aws-cn": "console.amazonaws.cn",
@@ -81,18 +85,17 @@ CLIENT = Config(
 )
 
 
-# What `examine` asks about: no step has it.
-NOBODYS_TOKEN = TaskToken("countersign-doctor")
-
-
 class StepFunctions(Engine):
-    """One region of one account, through the credentials that the process finds."""
+    """One region of one account, as the process itself or in a role of that account."""
 
     limits = Limits(output=262_144, error=256, cause=32_768)
+    has_definitions = True
 
     def __init__(self, config: EngineConfig) -> None:
         try:
-            self._client = session(config).client(
+            self._session = aws.session(config)
+            self._credentials = self._session.get_credentials()
+            self._client = self._session.client(
                 "stepfunctions",
                 region_name=config.region or None,
                 endpoint_url=config.endpoint_url or None,
@@ -100,8 +103,9 @@ class StepFunctions(Engine):
             )
         except (boto.BotoCoreError, ValueError) as error:
             raise EngineUnavailable(str(error), code=type(error).__name__) from None
-        host = urlsplit(self._client.meta.endpoint_url).hostname or ""
-        self._is_aws = host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
+        self._config = config
+        self._definitions = Definitions()
+        self._is_aws = aws.is_aws(self._client.meta.endpoint_url)
 
     def succeed(self, token: TaskToken, output: str) -> None:
         self._call("send_task_success", token, output=output)
@@ -120,22 +124,48 @@ class StepFunctions(Engine):
         """
         if not step.execution_id:
             return Fate.UNKNOWN
-        about: dict[str, Any] = {"executionArn": step.execution_id}
-        execution = self._look_up("describe_execution", about)
-        if execution is None:
+        try:
+            return self._find_out(step, decision_id)
+        except CallbackRefused:
             return Fate.UNKNOWN
-        running = execution["status"] == "RUNNING"
+
+    def _find_out(self, step: Step, decision_id: str) -> Fate:
+        about: dict[str, Any] = {"executionArn": step.execution_id}
+        running = self._look_up("describe_execution", about)["status"] == "RUNNING"
         if not running and not decision_id:
             return Fate.OTHERWISE
         history = History(step, decision_id)
         about |= {"reverseOrder": True, "maxResults": 1000}
         while history.wants_more():
             page = self._look_up("get_execution_history", about)
-            if page is None:
-                return Fate.UNKNOWN
             history.add(page["events"], last="nextToken" not in page)
             about |= {"nextToken": page.get("nextToken")}
         return history.fate(running)
+
+    def times(self, step: Step) -> Times:
+        """Read the definition that the execution runs; what was read is good for a minute."""
+        if not step.execution_id:
+            return Times()
+        states = self._definitions.get(step.execution_id)
+        if states is None or (isinstance(states, dict) and step.state not in states):
+            states = self._read_definition(step.execution_id)
+            if isinstance(states, dict):
+                states.setdefault(step.state, Times())  # not there is an answer too
+            self._definitions.keep(step.execution_id, states)
+        if isinstance(states, CallbackRefused):
+            raise CallbackRefused(str(states), code=states.code)
+        return states.get(step.state, Times())
+
+    def _read_definition(self, execution_id: str) -> dict[str, Times] | CallbackRefused:
+        """A missing permission is remembered too; an execution unknown for now is not."""
+        about = {"executionArn": execution_id}
+        try:
+            answer = self._look_up("describe_state_machine_for_execution", about)
+        except CallbackRefused as error:
+            if not error.code.startswith(("AccessDenied", "KmsAccessDenied")):
+                raise
+            return error
+        return states_of(answer["definition"])
 
     def console_url(self, step: Step) -> str:
         arn = EXECUTION_ARN.fullmatch(step.execution_id)
@@ -148,32 +178,29 @@ class StepFunctions(Engine):
         )
 
     def examine(self) -> Iterator[Finding]:
-        answer = self._ask("send_task_heartbeat", NOBODYS_TOKEN)
-        if isinstance(answer, CallbackRefused):  # "invalid token": it was permitted to ask
-            yield Finding(Level.OK, "Step Functions answers and lets us send heartbeats.")
-        else:
-            yield Finding(
-                Level.BAD, str(answer), "Allow states:SendTaskHeartbeat (deploy/iam-policy.json)."
-            )
+        return examine(self._ask, self._session, self._config)
 
     def _call(self, operation: str, token: TaskToken, **rest: str) -> None:
         answer = self._ask(operation, token, **rest)
         if isinstance(answer, EngineError):
             raise answer
 
-    def _look_up(self, operation: str, about: dict[str, Any]) -> dict[str, Any] | None:
-        """The answer; None where it is not ours to see."""
+    def _look_up(self, operation: str, about: dict[str, Any]) -> dict[str, Any]:
+        """The answer. Raises `CallbackRefused` where it is not ours to see, else
+        `EngineUnavailable`."""
         answer = self._ask(operation, None, **about)
         if not isinstance(answer, EngineError):
             return answer
         if NOT_TO_BE_SEEN.fullmatch(answer.code):
-            return None
+            raise CallbackRefused(str(answer), code=answer.code)
         raise EngineUnavailable(f"The look-up failed. {answer}", code=answer.code)
 
     def _ask(
         self, operation: str, token: TaskToken | None, **rest: Any
     ) -> dict[str, Any] | EngineError:
         """One HTTP call. Errors are returned, to be raised with no exception of botocore's near."""
+        if problem := self._credentials_problem():
+            return problem
         call = getattr(self._client, operation)
         try:
             answer: dict[str, Any] = (
@@ -184,6 +211,16 @@ class StepFunctions(Engine):
         if "json" not in answer["ResponseMetadata"]["HTTPHeaders"].get("content-type", ""):
             return OutcomeUnknown("Something else answered.", code="NotStepFunctions")
         return answer
+
+    def _credentials_problem(self) -> EngineUnavailable | None:
+        """Fetch or renew them, before the call: what is lost here was no call to the engine."""
+        try:
+            if self._credentials:
+                self._credentials.get_frozen_credentials()
+        except Exception as error:  # of another service: STS, a metadata service, single sign-on
+            code, words = aws.said(error)
+            return EngineUnavailable(f"No credentials to call with ({code}). {words}", code=code)
+        return None
 
     def _read(self, error: Exception, operation: str, token: TaskToken | None) -> EngineError:
         """The exception for what botocore raised, in words of our own."""
@@ -214,6 +251,6 @@ def _not_taken(error: boto.ClientError, token: TaskToken | None) -> EngineUnavai
     """With the vendor's words, which name the missing permission, unless they repeat the token."""
     code = error.response["Error"]["Code"]
     words = str(error.response["Error"].get("Message") or "")[:500]
-    if not words or (token and token.reveal()[:16] in words):
+    if not words or LIKE_A_TOKEN.search(words) or (token and token.reveal()[:16] in words):
         words = "no further words"
     return EngineUnavailable(f"Step Functions did not take the call ({code}): {words}", code=code)

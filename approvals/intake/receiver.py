@@ -121,4 +121,5 @@ def _settings(source: Source) -> tuple[object, ...]:
         source.gate_id,
         source.connection.config,
         source.connection.probe_seconds,
+        source.connection.reads_definitions,
     )

@@ -47,6 +47,7 @@ FAULT_MEANS: dict[str, tuple[type[EngineError], bool]] = {  # and: was the call 
     "kms_denied": (EngineUnavailable, False),
     "access_denied": (EngineUnavailable, False),
     "expired_credentials": (EngineUnavailable, False),
+    "wrong_clock": (EngineUnavailable, False),
 }
 
 
@@ -61,11 +62,15 @@ def test_a_fault_tells_the_caller_what_to_do_after_one_call_and_without_the_toke
 ) -> None:
     expected, taken = FAULT_MEANS[fault]
     token = TaskToken(fake.create_step())
-    arguments = {"succeed": (OUTPUT,), "fail": ("Rejected", CAUSE), "heartbeat": ()}[call]
+    arguments = {
+        "succeed": (token, OUTPUT),
+        "fail": (token, "Rejected", CAUSE),
+        "heartbeat": (Step("", "", token),),
+    }[call]
     fake.fault(fault, times=None)  # a second try inside would meet it too, and be counted
 
     with pytest.raises(EngineError) as raised:
-        getattr(engine, call)(token, *arguments)
+        getattr(engine, call)(*arguments)
 
     assert type(raised.value) is expected
     assert raised.value.code

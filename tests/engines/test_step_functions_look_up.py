@@ -130,3 +130,13 @@ def test_a_look_up_that_fails_for_now_is_to_be_repeated(
     assert_does_not_tell(raised.value, token)
     assert fake.fired(fault) == 1
     assert engine.find_out(step, DECISION) is Fate.WAITING
+
+
+def test_words_of_aws_that_hold_what_looks_like_a_token_are_not_shown(
+    fake: FakeStepFunctions, engine: StepFunctions
+) -> None:
+    token, step = FakeSteps(fake).create()
+    fake.fault("throttle", words=f"Too often: {token.reveal()}")
+    with pytest.raises(EngineUnavailable, match="no further words") as raised:
+        engine.times(Step(step.execution_id, step.state))
+    assert_does_not_tell(raised.value, token)

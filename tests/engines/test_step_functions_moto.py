@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
-from approvals.engines.base import EngineConfig, Fate, Step
+from approvals.engines.base import EngineConfig, Fate, Step, Times
 from approvals.engines.step_functions import StepFunctions
 from approvals.errors import CallbackRefused
 from approvals.tokens import TaskToken
@@ -124,3 +124,8 @@ def test_silence_ends_a_step_and_its_token_is_refused(refunds: Refunds) -> None:
 def test_the_emulator_has_no_console(refunds: Refunds) -> None:
     _, step = refunds.start()
     assert refunds.engine.console_url(step) == ""
+
+
+def test_the_times_of_the_state_are_read_from_its_definition(refunds: Refunds) -> None:
+    _, step = refunds.start()
+    assert refunds.engine.times(step) == Times(heartbeat_seconds=2, timeout_seconds=600)

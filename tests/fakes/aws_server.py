@@ -36,6 +36,7 @@ class Request:
     target: str  # path and query
     action: str  # of `X-Amz-Target: Service.Action`
     body: bytes
+    key: str = ""  # the access key id that it is signed with
 
 
 Handler = Callable[[Request], Reply]
@@ -95,7 +96,8 @@ class _Connection(asyncio.Protocol):
             action = headers.get("x-amz-target", "").rpartition(".")[2]
             body = self._buffer[head_end + 4 : body_end]
             self._buffer = self._buffer[body_end:]
-            reply = self._handler(Request(method, target, action, body))
+            key = headers.get("authorization", "").partition("Credential=")[2].partition("/")[0]
+            reply = self._handler(Request(method, target, action, body, key))
             if reply.delay:
                 asyncio.get_running_loop().call_later(reply.delay, self._send, reply)
             else:

@@ -75,6 +75,11 @@ class FakeStep:
         self.event = run.add("TaskStarted", self.event, **RESOURCE)
         self.event = run.add("TaskSubmitted", self.event, **RESOURCE, output="{}")
 
+    def definition(self) -> dict[str, Any]:
+        times = {"HeartbeatSeconds": self.heartbeat_seconds, "TimeoutSeconds": self.timeout_seconds}
+        said = {name: int(seconds) for name, seconds in times.items() if seconds}
+        return {"Type": "Task", **said, "End": True}
+
     def tick(self) -> None:
         """End as `States.Timeout` if a clock has run out."""
         heard = self.heartbeats[-1] if self.heartbeats else self.started

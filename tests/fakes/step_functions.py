@@ -19,10 +19,11 @@ import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
 
 from tests.fakes.aws_server import AwsServer, End, Reply, Request
 from tests.fakes.executions import FakeExecution, FakeStep, new_execution_arn, new_token
+from tests.fakes.sts import FakeSts
 
 ERROR_TYPE = "com.amazonaws.swf.service.v2.model#"
 LENGTHS = {"taskToken": 2048, "output": 262_144, "error": 256, "cause": 32_768}
@@ -56,6 +57,9 @@ INSTEAD = {
         "AccessDeniedException", "User is not authorized to perform: states:SendTask"
     ).reply,
     "expired_credentials": Refusal("ExpiredTokenException", "The security token has expired").reply,
+    "wrong_clock": Refusal(
+        "InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than …"
+    ).reply,
     "wrong_server": Reply(200, b"<html>Please sign in</html>", content_type="text/html"),
 }
 FAULTS = {*AFTER_THE_CALL, *INSTEAD, "slow"}
@@ -65,6 +69,7 @@ class Call(NamedTuple):
     action: str
     token: str
     at: float  # time.monotonic()
+    key: str = ""  # the access key id that it was signed with
 
 
 @dataclass(slots=True)
@@ -93,6 +98,8 @@ class FakeStepFunctions:
         self._fired: Counter[str] = Counter()
         self._received: defaultdict[str, list[int]] = defaultdict(list)  # with `any_token`
         self._stats: Counter[str] = Counter()
+        self.sts = FakeSts()  # at the same address
+        self.definitions: dict[str, str] = {}  # by state machine; see `define`
         self.server = AwsServer(self._handle_any if self.any_token else self._handle, self.port)
         self.url = self.server.url
 
@@ -161,6 +168,13 @@ class FakeStepFunctions:
     def fired(self, name: str) -> int:
         return self._fired[name]
 
+    def count(self, action: str) -> int:
+        return sum(call.action == action for call in self.calls)
+
+    def define(self, execution: str, definition: dict[str, Any]) -> None:
+        """What the state machine of `execution` says; else just its steps that were created."""
+        self.definitions[_machine(execution)] = json.dumps(definition)
+
     # --- over HTTP ------------------------------------------------------------------------------
 
     def _handle_any(self, request: Request) -> Reply:
@@ -183,13 +197,18 @@ class FakeStepFunctions:
 
     def _handle(self, request: Request) -> Reply:
         with self._lock:
-            values = json.loads(request.body)
-            self.calls.append(Call(request.action, values.get("taskToken", ""), time.monotonic()))
-            fault = self._next_fault(request.action)
+            action, values = _read(request)
+            token = values.get("taskToken", "")
+            self.calls.append(Call(action, token, time.monotonic(), request.key))
+            fault = self._next_fault(action)
             if fault and fault.name in INSTEAD:
                 usual = INSTEAD[fault.name]
                 return replace(usual, body=_reworded(usual.body, fault.words))
-            reply = self._answer(request.action, values)
+            reply = (
+                self._answer(action, values)
+                if request.action
+                else self.sts.answer(values, request.key)
+            )
             if fault and fault.seconds:
                 return replace(reply, delay=fault.seconds)
             reply = AFTER_THE_CALL[fault.name] if fault else reply
@@ -220,6 +239,8 @@ class FakeStepFunctions:
                     answer = self._describe(values)
                 case "GetExecutionHistory":
                     answer = self._history(values)
+                case "DescribeStateMachineForExecution":
+                    answer = self._definition(values)
                 case _:
                     raise Refusal("UnknownOperationException", "")
         except Refusal as refusal:
@@ -248,7 +269,7 @@ class FakeStepFunctions:
         run = self._execution(values)
         return {
             "executionArn": run.arn,
-            "stateMachineArn": run.arn.replace(":execution:", ":stateMachine:"),
+            "stateMachineArn": _machine(run.arn),
             "status": run.status,
             "startDate": run.events[0]["timestamp"],
         }
@@ -260,6 +281,18 @@ class FakeStepFunctions:
         end = start + (values.get("maxResults") or 100)
         more = {"nextToken": str(end)} if end < len(events) else {}
         return {"events": events[start:end], **more}
+
+    def _definition(self, values: dict[str, Any]) -> dict[str, Any]:
+        run = self._execution(values)
+        machine = _machine(run.arn)
+        states = {step.state: step.definition() for step in self._steps_of(run.arn)}
+        return {
+            "stateMachineArn": machine,
+            "name": machine.rpartition(":")[2],
+            "definition": self.definitions.get(machine) or json.dumps({"States": states}),
+            "roleArn": "arn:aws:iam::123456789012:role/refunds",
+            "updateDate": run.events[0]["timestamp"],
+        }
 
     def _waiting(self, token: str) -> FakeStep:
         if token not in self._steps:
@@ -279,6 +312,18 @@ class FakeStepFunctions:
 
     def _steps_of(self, arn: str) -> list[FakeStep]:
         return [step for step in self._steps.values() if step.execution.arn == arn]
+
+
+def _machine(execution: str) -> str:
+    return execution.replace(":execution:", ":stateMachine:").rpartition(":")[0]
+
+
+def _read(request: Request) -> tuple[str, dict[str, Any]]:
+    """The action and its values; STS alone sends them as a form."""
+    if request.action:
+        return request.action, json.loads(request.body)
+    values = dict(parse_qsl(request.body.decode()))
+    return values["Action"], values
 
 
 def _check_lengths(values: dict[str, Any]) -> None:
