@@ -51,5 +51,5 @@ OIDC_PROVIDERS: list[dict] = env.json("OIDC_PROVIDERS", default=[])
 # Heartbeat and liveness calls per second and connection; AWS refills 300 (500 in three regions).
 HEARTBEATS_PER_SECOND: int = env.int("HEARTBEATS_PER_SECOND", default=250)
 HEARTBEAT_THREADS: int = env.int("HEARTBEAT_THREADS", default=16)
-# How long one SQS receive call waits for messages, in seconds (0-20).
+# How long one receive call of SQS or MNS waits for messages, in seconds (0-20).
 SQS_WAIT_SECONDS: int = env.int("SQS_WAIT_SECONDS", default=20)

@@ -10,6 +10,7 @@ import structlog
 
 from approvals.callbacks import outbox
 from approvals.callbacks.backoff import pause
+from approvals.callbacks.pace import must_wait
 from approvals.engines.registry import engine_for
 from approvals.errors import (
     CallbackRefused,
@@ -27,15 +28,27 @@ log = structlog.get_logger(__name__)
 OPERATOR_FIRST = (
     "Kms",
     "AccessDenied",
+    "ClockSkew",
     "ExpiredToken",
+    "InvalidClientTokenId",
+    "InvalidSignature",
+    "Signature",
     "UnrecognizedClient",
     "NoCredentials",
+    "InvalidAccessKeyI",
+    "NoPermission",
+    "Forbidden",
     "SecretUnreadable",
 )
 
 
 def deliver(callback_id: UUID) -> CallbackStatus | None:
-    """Try one callback once; the status it has now, or None if it was not ours to send."""
+    """Try one callback once; the status it has now, or None if it was not ours to send.
+
+    Where the engine's quota is spent it is put off, with no attempt made.
+    """
+    if must_wait(callback_id):
+        return CallbackStatus.DUE
     lease = outbox.take(callback_id)
     if lease is None:
         return None

@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,12 +18,14 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
+from approvals.audit.record import Action, event, record
+from approvals.callbacks.pace import pace_of, spare, take_some
 from approvals.engines.base import Fate, Step
 from approvals.engines.registry import engine_for
 from approvals.errors import CallbackRefused, CountersignError, EngineError, TaskGone
-from approvals.models import Connection
+from approvals.models import ApprovalTask, Connection
 from approvals.tokens import TaskToken, decrypt
 
 log = structlog.get_logger(__name__)
@@ -46,6 +48,24 @@ _CLAIM = """
     RETURNING h.task_id, h.connection_id, h.every, h.due_at,
               t.token_ciphertext, t.execution_id, t.state
 """
+# A running outside job that has not been heard of is not kept alive any more. Its step times out
+# after the engine's own limit; then the engine is asked (decisions/expire.py).
+_SILENT = """
+    WITH silent AS (
+        SELECT h.task_id, t.heartbeat_seconds
+        FROM approvals_heartbeat AS h JOIN approvals_approvaltask AS t ON t.id = h.task_id
+        WHERE h.until <= statement_timestamp() AND t.heartbeat_seconds IS NOT NULL
+          AND t.status = 'pending'
+        FOR UPDATE OF h, t SKIP LOCKED
+    ), removed AS (
+        DELETE FROM approvals_heartbeat AS h USING silent WHERE h.task_id = silent.task_id
+    )
+    UPDATE approvals_approvaltask AS t
+    SET expiry_due_at = least(t.expiry_due_at, statement_timestamp()
+                              + make_interval(secs => silent.heartbeat_seconds + 2))
+    FROM silent WHERE t.id = silent.task_id
+    RETURNING t.id
+"""
 # Due times are the database's. If its clock was set back, rows seem due later than any plan puts
 # them: those are due now. A look at the whole table, which is narrow, so only now and then.
 _MEND = """
@@ -61,6 +81,13 @@ _PLAN_NEXT = """
         error = r.error
     FROM unnest(%s::uuid[], %s::timestamptz[], %s::float[], %s::text[])
          AS r(task_id, lease, pause, error)
+    WHERE h.task_id = r.task_id AND h.due_at = r.lease
+"""
+# Nothing was asked: only the next look is planned.
+_PUT_OFF = """
+    UPDATE approvals_heartbeat AS h
+    SET due_at = statement_timestamp() + make_interval(secs => r.pause)
+    FROM unnest(%s::uuid[], %s::timestamptz[], %s::float[]) AS r(task_id, lease, pause)
     WHERE h.task_id = r.task_id AND h.due_at = r.lease
 """
 
@@ -126,10 +153,12 @@ def send_due(on_gone: Callable[[UUID], None], *, seconds: float = 10.0) -> int:
     until = time.monotonic() + seconds
     sent = 0
     _mend()
+    _leave_silent_jobs()
     while batch := _claim():
         connections = Connection.objects.in_bulk({due.connection_id for due in batch})
-        to = [connections[due.connection_id] for due in batch]
-        results = _send_all(deque(zip(batch, to, strict=True)))
+        asked = _in_pace(batch, connections)
+        to = [connections[due.connection_id] for due in asked]
+        results = _send_all(deque(zip(asked, to, strict=True)))
         _write(results)
         for result in results:
             if result.gone:
@@ -151,10 +180,48 @@ def _mend() -> None:
             log.warning("the clock went back", heartbeats=cursor.rowcount)
 
 
+@transaction.atomic
+def _leave_silent_jobs() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_SILENT)
+        silent = [task_id for (task_id,) in cursor.fetchall()]
+    if silent:
+        record(*(event(Action.JOB_SILENT, task=ApprovalTask(pk=task_id)) for task_id in silent))
+        log.warning("outside jobs fell silent", count=len(silent))
+
+
 def _claim() -> list[Due]:
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, [BATCH])
         return [Due(*row) for row in cursor.fetchall()]
+
+
+def _in_pace(batch: list[Due], connections: dict[int, Connection]) -> list[Due]:
+    """Those of a batch that their engines' quotas leave room for; the others are put off.
+
+    Only engines with a pace cost anything here. Half of the bucket is left for deliveries.
+    """
+    asked = batch
+    for pk, to in connections.items():
+        if pace := pace_of(to.kind):
+            mine = [due for due in batch if due.connection_id == pk]
+            taken = take_some(pk, pace, len(mine), reserve=spare(pace))
+            late = mine[taken:]
+            _put_off(
+                # One after the other, as the quota allows, and not so late that `_MEND` notices.
+                (due, min(place / pace.per_second, max(due.every, 5.0)))
+                for place, due in enumerate(late, start=1)
+            )
+            put_off = {due.task_id for due in late}
+            asked = [due for due in asked if due.task_id not in put_off]
+    return asked
+
+
+def _put_off(late: Iterable[tuple[Due, float]]) -> None:
+    rows = [(due.task_id, due.lease, pause) for due, pause in late]
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(_PUT_OFF, [list(column) for column in zip(*rows, strict=True)])
 
 
 def _send_all(waiting: deque[tuple[Due, Connection]]) -> list[Result]:

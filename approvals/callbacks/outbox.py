@@ -149,10 +149,16 @@ def finish(
     return bool(held)
 
 
-def settle_unconfirmed(callback: Callback, status: CallbackStatus, detail: str) -> bool:
+def settle_unconfirmed(
+    callback: Callback, status: CallbackStatus, detail: str, retry_in: float = 0.0
+) -> bool:
     """Write what `reconcile` found out about a lost answer. False if somebody was first."""
     with transaction.atomic():
-        changes: dict[str, Any] = {"status": status, "last_error": detail[:500], "due_at": Now()}
+        changes: dict[str, Any] = {
+            "status": status,
+            "last_error": detail[:500],
+            "due_at": Now() + dt.timedelta(seconds=retry_in),
+        }
         if status == CallbackStatus.DELIVERED:
             changes["delivered_at"] = Now()
         held = Callback.objects.filter(

@@ -9,7 +9,8 @@ class TestMyEngine(EngineContract):
 
 import json
 import time
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import pytest
 
@@ -35,7 +36,25 @@ class Steps(Protocol):
         """What the step was told: (), (output,) or (error, cause)."""
 
 
+def needs(*abilities: str) -> Callable[[Any], Any]:
+    """A test for engines that can do this; others' subclasses do not have it."""
+
+    def mark(test: Any) -> Any:
+        test.needs = abilities
+        return test
+
+    return mark
+
+
 class EngineContract:
+    has_heartbeats = True  # silence ends a step, a heartbeat keeps it alive
+    can_look_up = True  # the engine can be asked what became of a step
+
+    def __init_subclass__(cls) -> None:
+        for name, test in vars(EngineContract).items():
+            if not all(getattr(cls, ability) for ability in getattr(test, "needs", ())):
+                setattr(cls, name, None)
+
     def test_a_success_hands_the_step_its_output(self, engine: Engine, steps: Steps) -> None:
         token, _ = steps.create()
         engine.succeed(token, OUTPUT)
@@ -101,6 +120,7 @@ class EngineContract:
             engine.fail(token, "E", "c" * (engine.limits.cause + 1))
         assert steps.answer(token) == ()
 
+    @needs("has_heartbeats")
     def test_heartbeats_keep_a_step_alive_and_silence_ends_it(
         self, engine: Engine, steps: Steps
     ) -> None:
@@ -114,6 +134,7 @@ class EngineContract:
         with pytest.raises(TaskGone):
             engine.succeed(token, OUTPUT)
 
+    @needs("can_look_up")
     def test_a_heartbeat_to_a_step_without_an_interval_is_taken(
         self, engine: Engine, steps: Steps
     ) -> None:
@@ -121,12 +142,14 @@ class EngineContract:
         engine.heartbeat(step)
         assert steps.answer(token) == ()
 
+    @needs("can_look_up")
     def test_a_heartbeat_tells_of_a_closed_step(self, engine: Engine, steps: Steps) -> None:
         token, step = steps.create()
         engine.succeed(token, OUTPUT)
         with pytest.raises(TaskGone):
             engine.heartbeat(step)
 
+    @needs("can_look_up")
     def test_our_success_and_our_failure_are_found_again(
         self, engine: Engine, steps: Steps
     ) -> None:
@@ -137,6 +160,7 @@ class EngineContract:
         assert engine.find_out(approved_step, "0190-decision") is Fate.OURS
         assert engine.find_out(rejected_step, "0190-decision") is Fate.OURS
 
+    @needs("can_look_up")
     def test_an_answer_of_somebody_else_is_not_taken_for_ours(
         self, engine: Engine, steps: Steps
     ) -> None:
@@ -144,17 +168,20 @@ class EngineContract:
         engine.succeed(token, OUTPUT)
         assert engine.find_out(step, "another-decision") is Fate.OTHERWISE
 
+    @needs("can_look_up")
     def test_a_step_that_waits_is_found_waiting(self, engine: Engine, steps: Steps) -> None:
         _, step = steps.create()
         assert engine.find_out(step, "0190-decision") is Fate.WAITING
         assert engine.find_out(step, "") is Fate.WAITING
 
+    @needs("can_look_up")
     def test_a_stopped_step_is_found_ended(self, engine: Engine, steps: Steps) -> None:
         _, step = steps.create()
         steps.stop(step)
         assert engine.find_out(step, "0190-decision") is Fate.OTHERWISE
         assert engine.find_out(step, "") is Fate.OTHERWISE
 
+    @needs("can_look_up")
     def test_without_a_decision_an_answered_step_is_merely_over(
         self, engine: Engine, steps: Steps
     ) -> None:
