@@ -11,11 +11,10 @@ from django.db import transaction
 from approvals.audit.record import Action, event, record
 from approvals.decisions.answer import answer
 from approvals.decisions.rules import check_can_decide, check_comment
-from approvals.decisions.settle import settle
+from approvals.decisions.settle import outcome_of, settle
 from approvals.engines.registry import kind_of
 from approvals.models import ApprovalTask, Decision
 from approvals.people.eligibility import Person
-from approvals.people.quorum import tally
 from approvals.states import TaskStatus, Verdict
 
 
@@ -63,7 +62,7 @@ def decide(
         task.decisions.select_related("reviewer"), key=lambda d: (d.pk == decision.pk, d.decided_at)
     )
     decision = decisions[-1]
-    outcome = tally((d.verdict for d in decisions), task.gate.quorum)
+    outcome = outcome_of(task.gate, (d.verdict for d in decisions))
     task.approvals = sum(d.verdict == Verdict.APPROVE for d in decisions)
     events = [
         event(

@@ -4,7 +4,7 @@ Every door (inbox, link, API, admin) asks here, and `decide` asks again under th
 """
 
 from approvals.errors import AlreadySettled, CannotDecide
-from approvals.models import ApprovalTask
+from approvals.models import ApprovalTask, Gate
 from approvals.people.eligibility import Person, is_requester
 from approvals.states import TaskStatus, Verdict
 
@@ -20,6 +20,8 @@ def check_can_decide(task: ApprovalTask, person: Person) -> None:
     mine = task.decisions.filter(reviewer=person.user).first()
     if mine:
         said = "approved" if mine.verdict == Verdict.APPROVE else "rejected"
+        if task.gate.kind == Gate.Kind.JOB:
+            said = "settled"
         raise CannotDecide(f"You have {said} this already.")
 
 
@@ -33,6 +35,8 @@ def can_decide(task: ApprovalTask, person: Person) -> bool:
 
 def check_comment(task: ApprovalTask, verdict: Verdict, comment: str) -> None:
     """Raises `CannotDecide` where the gate wants a reason and there is none."""
+    if task.gate.kind == Gate.Kind.JOB and not comment.strip():
+        raise CannotDecide("Please say how you know.")
     if verdict == Verdict.REJECT and task.gate.reason_required and not comment.strip():
         raise CannotDecide("Please say why you reject this.")
 
@@ -45,6 +49,10 @@ def settled_words(task: ApprovalTask) -> str:
             return f"{last.reviewer.display_name} has already approved this."
         case TaskStatus.REJECTED if last:
             return f"{last.reviewer.display_name} has already rejected this."
+        case TaskStatus.SUCCEEDED | TaskStatus.FAILED:
+            by_hand = last and task.callback.decision_id == last.pk
+            who = last.reviewer.display_name if last and by_hand else "The job itself"
+            return f"{who} has already said that it {task.status}."
         case TaskStatus.EXPIRED:
             return "Time ran out before this was decided."
         case TaskStatus.CANCELLED:

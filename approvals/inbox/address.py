@@ -22,6 +22,7 @@ class Tab(StrEnum):
     MINE = "mine"  # waits for this person's decision
     TEAM = "team"  # all that is pending at this person's gates
     DONE = "done"  # settled, newest first
+    JOBS = "jobs"  # what waits for a program instead of a person
 
 
 @dataclass(frozen=True, slots=True)

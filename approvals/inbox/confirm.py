@@ -18,7 +18,7 @@ from approvals.inbox.detail import Detail, find_task
 from approvals.inbox.door import Request, signed_in, wants_part
 from approvals.inbox.queries import next_task
 from approvals.inbox.views import task_page, task_part
-from approvals.models import Decision
+from approvals.models import ApprovalTask, Decision, Gate
 from approvals.states import TaskStatus, Verdict
 
 # The browser's list and dialog react to it (static/js/inbox.js).
@@ -69,7 +69,8 @@ def _ask(
         "form": form,
         "verdict": verdict,
         "is_rejecting": verdict == Verdict.REJECT,
-        "needs_reason": verdict == Verdict.REJECT and detail.gate.reason_required,
+        "needs_reason": detail.is_job
+        or (verdict == Verdict.REJECT and detail.gate.reason_required),
         "address": Address.read(request.GET),
     }
     template = "inbox/decide_form.html" if wants_part(request) else "inbox/decide.html"
@@ -104,10 +105,17 @@ def _next(request: Request, outcome: Outcome) -> HttpResponse:
 
 def _words(outcome: Outcome) -> str:
     task = outcome.task
+    if task.gate.kind == Gate.Kind.JOB:
+        said = "succeeded" if outcome.decision.verdict == Verdict.APPROVE else "failed"
+        then = f"waits for {_more_approvals(task)}" if task.is_pending else "is settled"
+        return f"Marked as {said}. “{task.title}” {then}."
     if outcome.decision.verdict == Verdict.REJECT:
         return f"Rejected. “{task.title}” is settled."
     if task.status == TaskStatus.PENDING:
-        missing = task.gate.quorum - task.approvals
-        noun = "approval" if missing == 1 else "approvals"
-        return f"Approved. “{task.title}” waits for {missing} more {noun}."
+        return f"Approved. “{task.title}” waits for {_more_approvals(task)}."
     return f"Approved. {task.workflow or 'The workflow'} goes on."
+
+
+def _more_approvals(task: ApprovalTask) -> str:
+    missing = task.gate.quorum - task.approvals
+    return f"{missing} more {'approval' if missing == 1 else 'approvals'}"

@@ -50,8 +50,10 @@ def _nav(request: HttpRequest) -> list[NavEntry]:
     """The rooms this user may enter. Only what is shown: every page checks for itself."""
     match = request.resolver_match
     here = match.view_name if match else ""
-    if here in ("task", "decide"):
+    if here in ("task", "decide", "job_key"):
         here = "inbox"
+    elif here in ("quarantine", "quarantined_message"):
+        here = "operations"
     may = _may(request.user.pk, request.user.is_superuser, int(time.monotonic() // KEPT))
     if request.user.is_staff:
         may |= {"staff"}

@@ -17,9 +17,18 @@ from approvals.engines.base import Step
 from approvals.engines.registry import engine_for
 from approvals.errors import CannotDecide, EngineError
 from approvals.inbox import markdown, payload, times
+from approvals.inbox.outside import JobLine
 from approvals.inbox.rows import OUTCOMES
 from approvals.inbox.timeline import Entry, attempts_of, events_of, timeline
-from approvals.models import ApprovalTask, Callback, Decision, Gate, Heartbeat
+from approvals.models import (
+    ApprovalTask,
+    Callback,
+    Decision,
+    Gate,
+    Heartbeat,
+    JobKey,
+    OutsideJob,
+)
 from approvals.people.eligibility import Person
 from approvals.states import CallbackStatus
 
@@ -38,7 +47,9 @@ class Standing:
 def find_task(person: Person, task_id: UUID) -> ApprovalTask:
     """The task, if this person may see it; else a 404 that does not tell whether it exists."""
     task = (
-        ApprovalTask.objects.select_related("gate", "connection", "callback", "heartbeat")
+        ApprovalTask.objects.select_related(
+            "gate", "connection", "callback", "heartbeat", "outside_job"
+        )
         .without_secrets()
         .filter(pk=task_id)
         .first()
@@ -58,6 +69,8 @@ class Detail:
         self.engine = task.connection.get_kind_display().removeprefix("AWS ")
         self.callback: Callback | None = getattr(task, "callback", None)
         self.heartbeat: Heartbeat | None = getattr(task, "heartbeat", None)
+        job: OutsideJob | None = getattr(task, "outside_job", None)
+        self.job = JobLine.of(job, task.gate) if job else None
         self.decisions: list[Decision] = list(
             task.decisions.select_related("reviewer").order_by("decided_at", "id")
         )
@@ -110,10 +123,17 @@ class Detail:
     def standing(self) -> Standing:
         word, tone = OUTCOMES[self.task.status]
         if self.task.is_pending:
-            return Standing("Waits for approval", "accent")
+            return self._of_job(self.job) if self.job else Standing("Waits for approval", "accent")
         if self.callback is None:
             return Standing(word, tone, self.task.settled_reason)
         return Standing(word, tone, *self._delivery(self.callback, word))
+
+    def _of_job(self, job: JobLine) -> Standing:
+        word, tone = job.word(self.now)
+        if not job.is_silent(self.now) or self.heartbeat or not self.task.heartbeat_seconds:
+            return Standing(word, tone)
+        said = "Since nothing was heard of the job, the step is no longer kept alive. It times out "
+        return Standing(word, tone, f"{said}soon, unless the job sends a heartbeat.", "soon")
 
     def _delivery(self, callback: Callback, said: str) -> tuple[str, str, bool]:
         """Sentence, alarm, and whether it is moving."""
@@ -160,6 +180,31 @@ class Detail:
             return f"Last kept alive {ago}, which is late", "soon"
         return f"Kept alive {ago}", ""
 
+    # --- an outside job ---
+
+    @property
+    def is_job(self) -> bool:
+        return self.gate.kind == Gate.Kind.JOB
+
+    @cached_property
+    def job_facts(self) -> list[tuple[str, SafeString | str]]:
+        """Who runs it and when it was last heard of; empty while nobody runs it."""
+        job = self.job
+        if job is None or job.last is None:
+            return []
+        seen = "Last heard of" if job.is_heard else "Taken, not heard of yet"
+        return [("Runs on", job.runs_on), (seen, times.age_tag(job.last, self.now))]
+
+    @cached_property
+    def job_keys(self) -> list[tuple[JobKey, str]]:
+        """The keys that were given out for it, and in words how long each lives."""
+        said = []
+        for key in self.task.job_keys.all():
+            assert key.expires_at, "a job's key expires"
+            left = (key.expires_at - self.now).total_seconds()
+            said.append((key, "expired" if left <= 0 else f"expires in {times.span(left)}"))
+        return said
+
     # --- what each button will do ---
 
     @property
@@ -167,16 +212,26 @@ class Detail:
         return not self.why_not
 
     @property
+    def approve_label(self) -> str:
+        return "Mark as succeeded" if self.is_job else self.gate.approve_label
+
+    @property
+    def reject_label(self) -> str:
+        return "Mark as failed" if self.is_job else self.gate.reject_label
+
+    @property
     def on_approve(self) -> str:
         missing = self.gate.quorum - self.task.approvals - 1
         if missing > 0:
             noun = "approval is" if missing == 1 else "approvals are"
             return f"{missing} more {noun} needed after yours, then {self.workflow} goes on."
+        if self.is_job:
+            return f"{self.workflow} goes on, without an output of the job."
         return f"{self.workflow} goes on."
 
     @property
     def on_reject(self) -> str:
-        if self.gate.on_reject == Gate.OnReject.SUCCESS:
+        if not self.is_job and self.gate.on_reject == Gate.OnReject.SUCCESS:
             return f"{self.workflow} goes on with approved: false."
         return f"the step fails with {self.gate.reject_error}."
 
@@ -212,6 +267,7 @@ class Detail:
                 beat and (beat.error, beat.sent_at is None),
                 [event.pk for event in self._events[-1:]],
                 [(one.number, one.result) for one in self._attempts[-1:]],
+                self.job and (self.job.percent, self.job.note, self.job.word(self.now)),
             )
         )
         return hashlib.blake2s(shown.encode(), digest_size=8).hexdigest()

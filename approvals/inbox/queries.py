@@ -6,20 +6,21 @@ the same with a thousand and with millions of pending tasks. Times come as micro
 hundred timestamps would cost as much as the query itself.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
 
 from approvals.inbox.address import Address, Cursor, Tab
-from approvals.models import ApprovalTask
+from approvals.inbox.outside import JobLine
+from approvals.models import ApprovalTask, Gate, OutsideJob
 from approvals.people.eligibility import Person
 
 PAGE_SIZE = 50
 COUNT_CAP = 100
 
-# What `Person.gate_ids` says, for the query that reads the gates anyway.
+# What `Person.gates` says, for the query that reads the gates anyway.
 _MY_GATES = """
     SELECT gate_id FROM approvals_gate_users WHERE user_id = %(me)s
      UNION ALL
@@ -65,7 +66,7 @@ _DONE_PAGE = """
      ORDER BY t.settled_at DESC, t.id DESC"""
 
 _GATES = f"""
-    SELECT g.id, g.name,
+    SELECT g.id, g.name, g.kind,
            (SELECT count(*) FROM (
                SELECT FROM approvals_approvaltask t
                 WHERE t.gate_id = g.id AND t.status = 'pending' {_STILL_MINE}
@@ -106,6 +107,7 @@ class GateCounts(NamedTuple):
 
     id: int
     name: str
+    kind: str
     mine: int
     team: int
     done: int
@@ -116,13 +118,14 @@ def gate_counts(person: Person) -> list[GateCounts]:
     with connection.cursor() as cursor:
         cursor.execute(_GATES, _about(person))
         gates = [GateCounts(*row) for row in cursor.fetchall()]
-    person.gate_ids = frozenset(gate.id for gate in gates)
+    person.gates = {gate.id: gate.kind for gate in gates}
     return gates
 
 
 def page(person: Person, address: Address, limit: int = PAGE_SIZE + 1) -> list[Row]:
     """The rows behind the address' cursor; one more than a page holds tells that there are more."""
-    gates = [address.gate] if address.gate in person.gate_ids else sorted(person.gate_ids)
+    gates = _gates_on(address.tab, person)
+    gates = [address.gate] if address.gate in gates else gates
     params = {**_about(person), "limit": limit, "gates": gates}
     done = address.tab == Tab.DONE
     sql = (_DONE_PAGE if done else _PENDING_PAGE).format(
@@ -132,6 +135,20 @@ def page(person: Person, address: Address, limit: int = PAGE_SIZE + 1) -> list[R
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return [Row(*row) for row in cursor.fetchall()]
+
+
+def _gates_on(tab: Tab, person: Person) -> list[int]:
+    """Jobs and what people decide have tabs of their own; what is done is done."""
+    if tab == Tab.DONE:
+        return sorted(person.gates)
+    wanted = Gate.Kind.JOB if tab == Tab.JOBS else Gate.Kind.PEOPLE
+    return sorted(gate for gate, kind in person.gates.items() if kind == wanted)
+
+
+def job_lines(rows: Sequence[Row]) -> dict[str, JobLine]:
+    """How the jobs of these rows are doing, by task id."""
+    jobs = OutsideJob.objects.filter(task__in=[row.id for row in rows]).select_related("gate")
+    return {str(job.task_id): JobLine.of(job, job.gate) for job in jobs}
 
 
 def next_task(person: Person, address: Address, task: ApprovalTask) -> UUID | None:

@@ -6,7 +6,7 @@ this is the one place where that matters. Every value from a message goes throug
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from html import escape
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
 from approvals.inbox import times
+from approvals.inbox.outside import JobLine
 from approvals.inbox.queries import Row
 from approvals.models.approval_task import NO_DEADLINE
 from approvals.states import CallbackStatus, TaskStatus
@@ -26,6 +27,8 @@ OUTCOMES: dict[str, tuple[str, str]] = {  # status -> (word, tone)
     TaskStatus.PENDING: ("Pending", "accent"),
     TaskStatus.APPROVED: ("Approved", "approve"),
     TaskStatus.REJECTED: ("Rejected", "reject"),
+    TaskStatus.SUCCEEDED: ("Succeeded", "approve"),
+    TaskStatus.FAILED: ("Failed", "reject"),
     TaskStatus.EXPIRED: ("Time ran out", "soon"),
     TaskStatus.CANCELLED: ("Workflow ended", ""),
     TaskStatus.SUPERSEDED: ("Asked anew", ""),
@@ -44,9 +47,16 @@ class ListHtml(NamedTuple):
 
 
 def render(
-    rows: Sequence[Row], query: str, now: dt.datetime, current: UUID | None = None
+    rows: Sequence[Row],
+    query: str,
+    now: dt.datetime,
+    current: UUID | None = None,
+    jobs: Mapping[str, JobLine] | None = None,
 ) -> ListHtml:
-    """The rows as list items. `query` ends each address: a task keeps its list beside it."""
+    """The rows as list items. `query` ends each address: a task keeps its list beside it.
+
+    `jobs`: on the tab of outside jobs, how they are doing.
+    """
     zone = timezone.get_current_timezone()
     query, chosen = escape(query), str(current)
     micros = int(now.timestamp() * 1_000_000)
@@ -58,16 +68,20 @@ def render(
         current_mark = ' aria-current="true"' if row.id == chosen else ""
         where = escape(f"{row.workflow} · {row.state}".strip(" ·"))
         below = _meter(row) if is_pending else _delivery(row)
+        job = jobs.get(row.id) if jobs else None
+        progress = _progress(job, now) if job else ""
         who = f"{escape(row.requested_by)} · " if row.requested_by else ""
         age = _time(since, times.age((micros - since) / 1e6), "age", zone)
         html.append(
             f'<li class="row"><a class="row-link" id="row-{row.id}" '
             f'href="/tasks/{row.id}/{query}"{current_mark}>'
             f'<span class="row-title">{escape(row.title)}</span>{right}'
-            f'<span class="row-where">{where}</span>{below}'
+            f'<span class="row-where">{where}</span>{below}{progress}'
             f'<span class="row-who">{who}{age}</span></a></li>'
         )
         shown.append(f"{row.id}{row.approvals}{row.quorum}{row.status}{row.callback}{urgency}")
+        if job:
+            shown.append(f"{job.runs_on}{job.percent}{job.note}{job.is_silent(now)}")
     version = hashlib.blake2s("".join(shown).encode(), digest_size=8).hexdigest()
     return ListHtml(mark_safe("".join(html)), version)  # noqa: S308 - escaped, value by value
 
@@ -94,6 +108,19 @@ def _meter(row: Row) -> str:
     if row.quorum <= 5:
         dots = '<i class="dot on"></i>' * got + '<i class="dot"></i>' * (row.quorum - got)
     return f'<span class="meter">{dots}{got} of {row.quorum}</span>'
+
+
+def _progress(job: JobLine, now: dt.datetime) -> str:
+    """Where a job runs and how far it is; the bar only shows what the text says."""
+    percent = bar = ""
+    if job.percent is not None:
+        percent = f'<span class="row-percent">{job.percent} %</span>'
+        bar = (
+            f'<progress class="bar" max="100" value="{job.percent}" aria-hidden="true"></progress>'
+        )
+    note = f" · {escape(job.note)}" if job.note else ""
+    tone = ' data-tone="soon"' if job.is_silent(now) else ""
+    return f'<span class="row-job"{tone}>{job.where(now)}{note}</span>{percent}{bar}'
 
 
 def _delivery(row: Row) -> str:

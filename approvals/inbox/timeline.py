@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.utils.safestring import SafeString
 
 from approvals.inbox import times
-from approvals.models import ApprovalTask, Attempt, AuditEvent
+from approvals.models import ApprovalTask, Attempt, AuditEvent, Gate
 from approvals.states import AttemptResult
 
 Action = AuditEvent.Action
@@ -22,6 +22,9 @@ _TONES: dict[str, str] = {
     Action.EXPIRED: "soon",
     Action.ENDED: "soon",
     Action.CANCELLED: "soon",
+    Action.JOB_SUCCEEDED: "approve",
+    Action.JOB_FAILED: "reject",
+    Action.JOB_SILENT: "soon",
 }
 
 
@@ -31,6 +34,7 @@ class Entry:
     words: str
     note: str = ""
     tone: str = ""
+    other: str = ""  # the task that took this one's place, or whose place it took
 
     @property
     def when(self) -> SafeString:
@@ -40,7 +44,7 @@ class Entry:
 def timeline(
     task: ApprovalTask, engine: str, events: Sequence[AuditEvent], attempts: Sequence[Attempt]
 ) -> list[Entry]:
-    entries = [_of_event(event, engine) for event in events]
+    entries = [_of_event(event, task, engine) for event in events]
     # An attempt that changed the callback has an event of its own.
     told = {event.data.get("attempt") for event in events}
     entries += [_of_attempt(one, engine) for one in attempts if one.number not in told]
@@ -57,16 +61,25 @@ def attempts_of(task: ApprovalTask) -> list[Attempt]:
     return list(reversed(newest))
 
 
-def _of_event(event: AuditEvent, engine: str) -> Entry:
+def _of_event(event: AuditEvent, task: ApprovalTask, engine: str) -> Entry:
     who, data = event.actor_name or "Countersign", event.data
+    is_job = task.gate.kind == Gate.Kind.JOB
     words: dict[str, str] = {
         Action.RECEIVED: f"Received from {data.get('source', 'a source')}",
-        Action.APPROVED: f"{who} approved",
-        Action.REJECTED: f"{who} rejected",
+        Action.APPROVED: f"{who} marked it as succeeded" if is_job else f"{who} approved",
+        Action.REJECTED: f"{who} marked it as failed" if is_job else f"{who} rejected",
         Action.SETTLED: f"Settled as {data.get('outcome', '')}",
         Action.ENDED: "The workflow ended",
         Action.EXPIRED: "Time ran out",
         Action.CANCELLED: f"{who} withdrew it",
+        Action.SUPERSEDED: "The workflow asked anew, and a newer task took its place",
+        Action.REPLACED: "Took the place of an older task",
+        Action.CARRIED_OVER: f"The approval of {data.get('reviewer', '')} counts here too",
+        Action.JOB_CLAIMED: f"{data.get('runner') or 'A runner'} took the job",
+        Action.JOB_SILENT: "Nothing heard of the job; its step is no longer kept alive",
+        Action.JOB_SUCCEEDED: "The job reported success",
+        Action.JOB_FAILED: f"The job reported failure: {data.get('error', '')}",
+        Action.KEY_ISSUED: f"{who} took a key for the job",
         Action.DELIVERED: f"{engine} has been told",
         Action.UNCONFIRMED: f"The answer of {engine} was lost",
         Action.DEAD: f"{engine} could not be told",
@@ -75,7 +88,8 @@ def _of_event(event: AuditEvent, engine: str) -> Entry:
     }
     note = data.get("comment") or data.get("detail") or data.get("reason") or ""
     said = words.get(event.action) or event.get_action_display()
-    return Entry(event.at, said, str(note), _TONES.get(event.action, ""))
+    other = str(data.get("newer") or data.get("older") or "")
+    return Entry(event.at, said, str(note), _TONES.get(event.action, ""), other)
 
 
 def _of_attempt(attempt: Attempt, engine: str) -> Entry:

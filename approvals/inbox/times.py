@@ -34,6 +34,11 @@ def left(seconds: float) -> Left:
     return Left(f"{_amount(seconds)} left", "soon" if seconds < SOON else "")
 
 
+def span(seconds: float) -> str:
+    """How long something lasts by now."""
+    return "under 1 min" if seconds < MINUTE else _amount(seconds)
+
+
 def seconds_ago(then: dt.datetime, now: dt.datetime) -> str:
     """As `age`, to the second below a minute: for signs of life."""
     seconds = max(0, int((now - then).total_seconds()))
@@ -59,6 +64,15 @@ def tag(moment: dt.datetime, words: str) -> SafeString:
     """A `<time>` with words of its own."""
     return format_html(
         '<time datetime="{}" title="{}">{}</time>', *_machine_and_people(moment), words
+    )
+
+
+def span_tag(since: dt.datetime, now: dt.datetime) -> SafeString:
+    """How long it lasts, likewise kept true by the page."""
+    return format_html(
+        '<time datetime="{}" title="{}" data-rel="span">{}</time>',
+        *_machine_and_people(since),
+        span((now - since).total_seconds()),
     )
 
 

@@ -15,7 +15,15 @@ from approvals.inbox import rows
 from approvals.inbox.address import Address, Tab
 from approvals.inbox.detail import Detail, find_task
 from approvals.inbox.door import Request, signed_in, wants_part
-from approvals.inbox.queries import COUNT_CAP, PAGE_SIZE, GateCounts, gate_counts, page
+from approvals.inbox.queries import (
+    COUNT_CAP,
+    PAGE_SIZE,
+    GateCounts,
+    gate_counts,
+    job_lines,
+    page,
+)
+from approvals.models import Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,7 @@ class Listing:
 
     address: Address
     gates: list[GateCounts]
+    choices: list[GateCounts]  # those with something on this tab, to filter by
     tabs: list[TabLink]
     mine: str  # how many wait for this person: "3", "99+"
     rows: SafeString
@@ -90,15 +99,22 @@ def listing_for(request: Request, current: UUID | None = None) -> Listing:
     found = page(person, address) if gates else []
     shown = found[:PAGE_SIZE]
     has_more = len(found) > PAGE_SIZE
-    listed = rows.render(shown, address.query, now, current)
+    jobs = job_lines(shown) if address.tab == Tab.JOBS and shown else None
+    listed = rows.render(shown, address.query, now, current, jobs)
+    of_people = [gate for gate in gates if gate.kind == Gate.Kind.PEOPLE]
+    of_jobs = [gate for gate in gates if gate.kind == Gate.Kind.JOB]
     counts = {
-        Tab.MINE: sum(gate.mine for gate in gates),
-        Tab.TEAM: sum(gate.team for gate in gates),
+        Tab.MINE: sum(gate.mine for gate in of_people),
+        Tab.TEAM: sum(gate.team for gate in of_people),
         Tab.DONE: sum(gate.done for gate in gates),
     }
+    if of_jobs:
+        counts[Tab.JOBS] = sum(gate.team for gate in of_jobs)
+    choices = {Tab.DONE: gates, Tab.JOBS: of_jobs}.get(address.tab, of_people)
     return Listing(
         address=address,
         gates=gates,
+        choices=choices,
         tabs=[
             TabLink(tab.title(), home + address.at(tab).query, _capped(count), tab == address.tab)
             for tab, count in counts.items()

@@ -2,8 +2,15 @@
 
 from collections.abc import Sequence
 
-from approvals.models import ApprovalTask
+from approvals.models import ApprovalTask, Gate, OutsideJob
 
 
 def plan(tasks: Sequence[ApprovalTask]) -> None:
     """Make jobs of those of the tasks just stored whose gate waits for one."""
+    jobs = [
+        OutsideJob(task=task, gate_id=task.gate_id)
+        for task in tasks
+        if task.gate.kind == Gate.Kind.JOB
+    ]
+    if jobs:
+        OutsideJob.objects.bulk_create(jobs)

@@ -17,13 +17,18 @@ class Person:
         self.user = user
 
     @cached_property
-    def gate_ids(self) -> frozenset[int]:
-        """The gates that name this person, by themselves or through a group."""
-        return frozenset(
+    def gates(self) -> dict[int, str]:
+        """The gates that name this person, by themselves or through a group, and for what each
+        waits (`Gate.Kind`)."""
+        return dict(
             Gate.objects.filter(groups__user=self.user)
-            .values_list("pk", flat=True)
-            .union(Gate.objects.filter(users=self.user).values_list("pk", flat=True))
+            .values_list("pk", "kind")
+            .union(Gate.objects.filter(users=self.user).values_list("pk", "kind"))
         )
+
+    @property
+    def gate_ids(self) -> frozenset[int]:
+        return frozenset(self.gates)
 
     def reviews(self, task: ApprovalTask) -> bool:
         return task.gate_id in self.gate_ids

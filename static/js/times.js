@@ -12,6 +12,7 @@ function amount(seconds) {
 
 const words = {
   age: (seconds) => (seconds < MINUTE ? "just now" : `${amount(seconds)} ago`),
+  span: (seconds) => (seconds < MINUTE ? "under 1 min" : amount(seconds)),
   left(seconds) {
     if (-seconds <= 0) return "time is up";
     return -seconds < MINUTE ? "under 1 min left" : `${amount(-seconds)} left`;
