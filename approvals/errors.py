@@ -37,6 +37,29 @@ class AlreadySettled(CannotDecide):
     """This task is already settled."""
 
 
+# --- outside jobs -------------------------------------------------------------------------------
+
+
+class CannotReport(CountersignError):
+    """What the job says can't be taken."""
+
+
+class ReportTooLarge(CannotReport):
+    """The workflow takes no answer as long as this."""
+
+
+class AlreadyReported(CannotReport):
+    """This job is already settled, and otherwise."""
+
+
+class JobEnded(CannotReport):
+    """Nobody waits for this job any more."""
+
+
+class KeyNotLive(CannotReport):
+    """This key is not known, or not any more."""
+
+
 # --- engines ------------------------------------------------------------------------------------
 
 

@@ -7,8 +7,8 @@ from uuid import UUID
 import structlog
 from celery import shared_task
 
-from approvals.callbacks import deliver, heartbeats, outbox, reconcile
-from approvals.decisions import expire
+from approvals.callbacks import definitions, deliver, heartbeats, outbox, reconcile
+from approvals.decisions import ended, expire
 from approvals.states import CallbackStatus
 
 log = structlog.get_logger(__name__)
@@ -42,6 +42,18 @@ def send_heartbeats() -> None:
 def expire_tasks() -> None:
     """Ask the engines about tasks whose time is up."""
     expire.expire_due()
+
+
+@shared_task(name="approvals.forget_ended_executions")
+def forget_ended_executions() -> None:
+    """Drop the ends of executions that no message can be waiting for any more."""
+    ended.forget()
+
+
+@shared_task(name="approvals.read_definitions")
+def read_definitions() -> None:
+    """Read the times that messages did not say: sent when a batch of them has been stored."""
+    definitions.read_due()
 
 
 def _each(callback_ids: Iterable[UUID], act: Callable[[UUID], object]) -> None:

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from approvals.admin.read_only import ReadOnly, RecordAdmin
 from approvals.admin.tasks import with_task
-from approvals.models import Attempt, Callback, Heartbeat
+from approvals.models import Attempt, Callback, Connection, Heartbeat
 
 
 class AttemptInline(ReadOnly, admin.TabularInline):
@@ -41,10 +41,17 @@ class CallbackAdmin(RecordAdmin):
         return with_task(super().get_queryset(request))
 
 
+class ByConnection(admin.RelatedFieldListFilter):
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        """By name, without loading the connections themselves, which hold secrets."""
+        return list(Connection.objects.values_list("pk", "name"))
+
+
 @admin.register(Heartbeat)
 class HeartbeatAdmin(RecordAdmin):
     list_display = ("task", "connection", "every", "due_at", "sent_at", "error")
-    list_filter = ("connection",)
+    list_filter = (("connection", ByConnection),)
+    unread = ("connection__secret_ciphertext",)
     ordering = ("due_at",)
     fields = list_display
 

@@ -37,10 +37,14 @@ class OnTheRecord(admin.ModelAdmin):
         changes = {
             label: [before.get(label), new]
             for label, new in after.items()
-            if before.get(label) != new and (change or new not in (None, "", []))
-        }
+            if before.get(label) != new and (change or new not in (None, "", [], {}))
+        } | self.changes_of_secrets(form)
         if changes or not change:
             write(request, form.instance, "changed" if change else "added", changes)
+
+    def changes_of_secrets(self, form: Any) -> dict[str, list[Any]]:
+        """That a secret was changed, and nothing of it."""
+        return {}
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         gone = {label: [value, None] for label, value in snapshot(obj).items() if value}

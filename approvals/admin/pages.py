@@ -1,4 +1,12 @@
 """ADMIN: imports every page, which registers it. Called when all apps are ready: the package
 itself is imported to make the site, before there is one to register at."""
 
-from approvals.admin import callbacks, gates, people, record, sources, tasks  # noqa: F401
+from approvals.admin import (  # noqa: F401
+    callbacks,
+    connections,
+    gates,
+    people,
+    record,
+    sources,
+    tasks,
+)

@@ -17,7 +17,15 @@ class ApprovalTaskAdmin(RecordAdmin):
     list_filter = ("status", "gate")
     list_select_related = ("gate", "source", "connection")
     ordering = ("-id",)
-    unread = ("token_ciphertext", "token_digest", "search", "payload", "summary", "links")
+    unread = (
+        "token_ciphertext",
+        "token_digest",
+        "search",
+        "payload",
+        "summary",
+        "links",
+        "connection__secret_ciphertext",
+    )
     fields = (
         "page",
         "title",

@@ -119,6 +119,9 @@ _WHAT = dict(AuditEvent.Action.choices)
 _TONES = {
     AuditEvent.Action.APPROVED: "approve",
     AuditEvent.Action.DELIVERED: "approve",
+    AuditEvent.Action.JOB_SUCCEEDED: "approve",
+    AuditEvent.Action.JOB_FAILED: "reject",
+    AuditEvent.Action.JOB_SILENT: "soon",
     AuditEvent.Action.REJECTED: "reject",
     AuditEvent.Action.DEAD: "reject",
     AuditEvent.Action.QUARANTINED: "soon",

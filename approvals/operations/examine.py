@@ -66,7 +66,7 @@ def examine_connection(connection: Connection) -> Iterator[Finding]:
         yield Finding(BAD, str(error), "Mend the connection in the admin.")
         return
     yield from engine.examine()
-    if kind_of(connection.kind).has_liveness and not connection.probe_seconds:
+    if kind_of(connection.kind).handle is Handle.TOKEN and not connection.probe_seconds:
         yield Finding(
             WARNING,
             "Steps without heartbeats are never asked whether they still wait.",

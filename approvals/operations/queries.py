@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, Value
 from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
 
 from approvals.models import Callback, Heartbeat, QuarantinedMessage, Source
 from approvals.states import CallbackStatus
 
 SHOWN = 50
+FEW = 5  # of what has a page of its own
 COUNTED = 1_000
 
 # How long things take when nothing is wrong, with some air.
@@ -45,13 +47,13 @@ class Found:
 def dead(after: UUID | None = None) -> Found:
     """Callbacks that the engine refused for good, the newest first."""
     callbacks = _callbacks().filter(status=CallbackStatus.DEAD, set_aside_at=None)
-    return _newest_first(callbacks, "created_at", after)
+    return newest_first(callbacks, "created_at", after)
 
 
 def unconfirmed(after: UUID | None = None) -> Found:
     """Callbacks whose answer was lost, the newest first."""
     callbacks = _callbacks().filter(status=CallbackStatus.UNCONFIRMED, set_aside_at=None)
-    return _newest_first(callbacks, "created_at", after)
+    return newest_first(callbacks, "created_at", after)
 
 
 def waiting() -> Found:
@@ -66,14 +68,15 @@ def waiting() -> Found:
     )
 
 
-def quarantine(after: UUID | None = None) -> Found:
-    """Messages that were not understood, the newest first."""
+def quarantine() -> Found:
+    """The newest few messages that were not understood; all of them: `operations.held`."""
     held = (
         QuarantinedMessage.objects.filter(status=QuarantinedMessage.Status.HELD)
         .select_related("source")
         .only("code", "reason", "shown", "received_at", "source__name")
+        .order_by("-received_at", "-id")
     )
-    return _newest_first(held, "received_at", after)
+    return _capped(held, FEW)
 
 
 def heartbeats() -> Found:
@@ -87,12 +90,30 @@ def heartbeats() -> Found:
 
 
 def sources() -> Found:
-    """Enabled sources that report an error or are not being read."""
-    return _capped(
-        Source.objects.filter(enabled=True)
-        .filter(~Q(last_error="") | Q(last_poll_at=None) | Q(last_poll_at__lt=Now() - POLL))
-        .only("name", "last_poll_at", "last_message_at", "last_error")
+    """Enabled sources that report an error, are not being read, or fell silent."""
+    unread = ~Q(kind__in=Source.CALLED) & (Q(last_poll_at=None) | Q(last_poll_at__lt=Now() - POLL))
+    allowed = ExpressionWrapper(
+        F("silent_after") * Value(dt.timedelta(hours=1)), output_field=DurationField()
     )
+    silent = Q(silent_after__isnull=False, heard_at__lt=Now() - allowed)
+    found = _capped(
+        Source.objects.filter(enabled=True)
+        .annotate(heard_at=Coalesce("last_message_at", "created_at"))
+        .filter(~Q(last_error="") | unread | silent)
+        .only("name", "kind", "silent_after", "last_poll_at", "last_message_at", "last_error")
+    )
+    for source in found.rows:
+        source.silence = _silence(source)
+    return found
+
+
+def _silence(source: Any) -> str:
+    """“No message for 26 hours (expected within 24)”, or blank."""
+    hours = (timezone.now() - source.heard_at) // dt.timedelta(hours=1)
+    if source.silent_after is None or hours < source.silent_after:
+        return ""
+    unit = "hour" if hours == 1 else "hours"
+    return f"No message for {hours} {unit} (expected within {source.silent_after})"
 
 
 # In the order of the flow's urgency: what loses an answer comes first.
@@ -109,7 +130,6 @@ LISTS: dict[str, Callable[[], Found]] = {
 PAGED: dict[str, Callable[[UUID | None], Found]] = {
     "dead": dead,
     "unconfirmed": unconfirmed,
-    "quarantine": quarantine,
 }
 
 
@@ -127,7 +147,7 @@ def _callbacks() -> QuerySet[Callback]:
     )
 
 
-def _newest_first(rows: QuerySet[Any], at: str, after: UUID | None) -> Found:
+def newest_first(rows: QuerySet[Any], at: str, after: UUID | None) -> Found:
     """One page by (`at`, id); `after` is the last row of the page before."""
     count = _count(rows)
     if after:
@@ -137,8 +157,8 @@ def _newest_first(rows: QuerySet[Any], at: str, after: UUID | None) -> Found:
     return Found(found[:SHOWN], count, found[SHOWN - 1].pk if len(found) > SHOWN else None)
 
 
-def _capped(rows: QuerySet[Any]) -> Found:
-    return Found(list(rows[:SHOWN]), _count(rows))
+def _capped(rows: QuerySet[Any], shown: int | None = None) -> Found:
+    return Found(list(rows[: shown or SHOWN]), _count(rows))
 
 
 def _count(rows: QuerySet[Any]) -> int:

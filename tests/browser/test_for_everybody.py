@@ -112,12 +112,15 @@ PAGES: dict[str, tuple[str, str]] = {
     "sign-out": ("alice", "/accounts/logout/"),
     "ledger": ("audrey", "/ledger/"),
     "operations": ("olive", "/operations/"),
+    "quarantine": ("olive", "/operations/quarantine/"),
     "held message": ("olive", "/operations/quarantine/{held}/"),
     "not found": ("alice", "/nothing-here/"),
     "forbidden": ("alice", "/ledger/"),
     "admin": ("ada", "/admin/"),
     "admin, gates": ("ada", "/admin/approvals/gate/"),
     "admin, a gate": ("ada", "/admin/approvals/gate/{gate}/change/"),
+    "admin, a source": ("ada", "/admin/approvals/source/{source}/change/"),
+    "admin, a connection": ("ada", "/admin/approvals/connection/{connection}/change/"),
     "admin, tasks": ("ada", "/admin/approvals/approvaltask/"),
 }
 
@@ -135,7 +138,10 @@ def test_axe_finds_nothing_serious_and_the_browser_nothing_to_refuse(
     page = context.new_page()
     said: list[str] = []
     page.on("console", lambda one: said.append(one.text) if one.type == "error" else None)
-    answer = page.goto(live_server.url + path.format(task=tasks[0].pk, held=held, gate=gate.pk))
+    task = tasks[0]
+    places = {"task": task.pk, "held": held, "gate": gate.pk, "source": task.source_id}
+    places["connection"] = task.connection_id
+    answer = page.goto(live_server.url + path.format(**places))
     page.wait_for_load_state("networkidle")
     complaints = list(said)  # axe itself tries an inline style
     results: dict[str, Any] = Axe().run(page).response
@@ -151,7 +157,9 @@ def test_axe_finds_nothing_serious_and_the_browser_nothing_to_refuse(
     assert refused == []
 
 
-@pytest.mark.parametrize("name", ["inbox", "task", "confirmation", "ledger", "operations"])
+@pytest.mark.parametrize(
+    "name", ["inbox", "task", "confirmation", "ledger", "operations", "quarantine"]
+)
 def test_nothing_is_wider_than_a_phone(
     name, tasks, gate, browser: Browser, live_server, let_in, request
 ):

@@ -10,12 +10,13 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 
+from approvals.intake import keys
 from approvals.intake.accept import accept
 from approvals.management.commands import rotate_token_keys
 from approvals.models import ApprovalTask, Gate, QuarantinedMessage, Source
-from approvals.tokens import decrypt, digest, rotate
+from approvals.tokens import decrypt, digest, encrypt, rotate
 from config.env import ROOT
-from tests.factories import task_for, tasks_for
+from tests.factories import ConnectionFactory, task_for, tasks_for
 
 
 def run(*arguments: str) -> str:
@@ -59,6 +60,24 @@ def test_everything_moves_under_the_newest_key(
     assert known.token.reveal() == "the-known-token"
     assert decrypt(QuarantinedMessage.objects.get().body_ciphertext) == "not JSON"
     assert "tasks: 0 rotated, 5 under the newest key already" in run("rotate_token_keys")
+
+
+def test_credentials_move_too_and_no_credential_is_none_to_move(
+    source: Source, settings: Any
+) -> None:
+    stored = ConnectionFactory(secret_ciphertext=encrypt("of the far end"))
+    issued = keys.issue(source, None)
+    old, new = settings.TOKEN_KEYS[0], Fernet.generate_key().decode()
+    settings.TOKEN_KEYS = [new, old]
+
+    out = run("rotate_token_keys")
+    assert "connections: 1 rotated, 0 under the newest key already, 0 that no key opens" in out
+    assert "keys of sources: 1 rotated" in out
+
+    settings.TOKEN_KEYS = [new]
+    stored.refresh_from_db()
+    assert decrypt(stored.secret_ciphertext) == "of the far end"
+    assert [key.secret for key in keys.live_secrets(source)] == [issued.secret]
 
 
 def test_a_run_that_was_cut_short_is_resumed(

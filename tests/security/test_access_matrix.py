@@ -1,16 +1,25 @@
 """Who gets what at every address. A route without a row here fails."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
 
 from approvals.decisions.decide import decide
 from approvals.intake.accept import accept
-from approvals.models import ApprovalTask, AuditEvent, Callback, Decision, QuarantinedMessage, User
+from approvals.models import (
+    ApprovalTask,
+    AuditEvent,
+    Callback,
+    Decision,
+    QuarantinedMessage,
+    Source,
+    User,
+)
 from approvals.states import Verdict
 from tests.conftest import person
-from tests.factories import task_for
+from tests.factories import SourceFactory, message, task_for
 from tests.routes import address, parameters, routes
 
 ROLES = ("anonymous", "other team", "reviewer", "operator", "auditor", "admin")
@@ -23,16 +32,31 @@ OURS: dict[str, tuple[int, ...]] = {
     "tasks/<uuid:task_id>/payload.json": (SIGN_IN, 404, 200, 200, 200, 200),
     # Asking to decide what is not theirs to decide: the page, with the reason.
     "tasks/<uuid:task_id>/decide/": (SIGN_IN, 404, 200, 409, 409, 409),
+    "tasks/<uuid:task_id>/key/": (405,) * 6,
     "preferences/": (SIGN_IN, 200, 200, 200, 200, 200),
     "favicon.svg": (200,) * 6,
     "ledger/": (SIGN_IN, 403, 403, 403, 200, 200),
     "ledger/export.csv": (SIGN_IN, 403, 403, 403, 200, 200),
     "operations/": (SIGN_IN, 403, 403, 200, 403, 200),
+    "operations/quarantine/": (SIGN_IN, 403, 403, 200, 403, 200),
+    "operations/quarantine/replay/": (SIGN_IN, 403, 403, 405, 403, 405),
     "operations/quarantine/<uuid:message_id>/": (SIGN_IN, 403, 403, 200, 403, 200),
     "operations/callbacks/<uuid:callback_id>/send/": (SIGN_IN, 403, 403, 405, 403, 405),
     "operations/callbacks/<uuid:callback_id>/set-aside/": (SIGN_IN, 403, 403, 405, 403, 405),
     "operations/quarantine/<uuid:message_id>/replay/": (SIGN_IN, 403, 403, 405, 403, 405),
     "operations/quarantine/<uuid:message_id>/discard/": (SIGN_IN, 403, 403, 405, 403, 405),
+    # For outside jobs: keys alone let in, whoever is signed in (tests/api).
+    "api/v1/": (404,) * 6,
+    "api/v1/openapi.json": (200,) * 6,
+    "api/v1/gates/<slug>/claim": (405,) * 6,
+    "api/v1/tasks/<task_id>": (401,) * 6,
+    **{
+        f"api/v1/tasks/<task_id>/{said}": (405,) * 6
+        for said in ("success", "failure", "heartbeat", "progress")
+    },
+    # For callers of sources: they POST, and show a key.
+    "in/<uuid:address>/": (405,) * 6,
+    "oauth/token": (405,) * 6,
     "health/live": (200,) * 6,
     "health/ready": (200,) * 6,
 }
@@ -94,6 +118,10 @@ ADMIN = {
     *(f"admin/{model}/{page}" for model in CONFIGURED + RECORDS for page in PAGES),
     "admin/", "admin/login/", "admin/logout/", "admin/password_change/",
     "admin/password_change/done/", "admin/autocomplete/", "admin/jsi18n/",
+    "admin/approvals/source/<int:id>/keys/new/",
+    "admin/approvals/source/<int:id>/keys/<int:pk>/revoke/",
+    "admin/approvals/gate/<int:id>/keys/new/",
+    "admin/approvals/gate/<int:id>/keys/<int:pk>/revoke/",
     "admin/r/<path:content_type_id>/<path:object_id>/", "admin/approvals/user/<id>/password/",
     "admin/(?P<app_label>approvals|auth)/", "admin/(?P<url>.*)",
 }  # fmt: skip
@@ -171,8 +199,10 @@ def test_records_are_never_changed_in_the_admin(model, action, clients, objects,
 
 POSTS = {
     "tasks/<uuid:task_id>/decide/": ({"verdict": "approve"}, {"reviewer"}),
+    "tasks/<uuid:task_id>/key/": ({}, set()),  # a task that waits for people needs no key
     "operations/callbacks/<uuid:callback_id>/send/": ({}, {"operator", "admin"}),
     "operations/callbacks/<uuid:callback_id>/set-aside/": ({"reason": "x"}, {"operator", "admin"}),
+    "operations/quarantine/replay/": ({}, {"operator", "admin"}),
     "operations/quarantine/<uuid:message_id>/replay/": ({}, {"operator", "admin"}),
     "operations/quarantine/<uuid:message_id>/discard/": ({"reason": "x"}, {"operator", "admin"}),
 }
@@ -208,6 +238,21 @@ def test_nothing_is_done_without_the_forms_secret(route, alice, ada, signed_in, 
         client = signed_in(user, enforce_csrf_checks=True)
         assert client.post(address(route, objects), POSTS[route][0]).status_code == 403
     assert _changes() == before
+
+
+def test_being_signed_in_opens_no_address_of_a_source(clients, objects):
+    sources = {auth: SourceFactory(kind="webhook", auth=auth) for auth in Source.Auth.values}
+    before = _changes(), ApprovalTask.objects.count()
+    for client in clients.values():
+        for auth, source in sources.items():
+            source.refresh_from_db()
+            url = address("in/<uuid:address>/", {"address": source.address})
+            answer = client.post(url, message(), content_type="application/json")
+            assert answer.status_code == (403 if auth == Source.Auth.SNS else 401), auth
+        grant = {"grant_type": "client_credentials"}
+        form = "application/x-www-form-urlencoded"
+        assert client.post("/oauth/token", urlencode(grant), content_type=form).status_code == 401
+    assert (_changes(), ApprovalTask.objects.count()) == before
 
 
 def test_loading_every_page_changes_nothing(clients, objects):
