@@ -8,7 +8,14 @@ from urllib.parse import unquote
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted([ROOT / "README.md", ROOT / "THIRD_PARTY.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted(
+    [
+        ROOT / "README.md",
+        ROOT / "THIRD_PARTY.md",
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "deploy").rglob("*.md"),
+    ]
+)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 FILE_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)*\.(?:py|md|json|yaml|toml|txt)|Dockerfile")
@@ -23,6 +30,7 @@ def test_every_reason_for_quarantine_is_documented() -> None:
     codes = {
         call.args[0].value
         for path in (ROOT / "approvals").rglob("*.py")
+        if path.parent.name != "api"  # what it refuses is not held
         for call in ast.walk(ast.parse(path.read_text()))
         if isinstance(call, ast.Call)
         and ast.unparse(call.func) == "MessageNotUnderstood"
