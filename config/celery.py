@@ -41,7 +41,9 @@ app.conf.update(
             "sweep_callbacks": 5.0,
             "reconcile_callbacks": 10.0,
             "expire_tasks": 5.0,
+            "read_definitions": 5.0,
             "send_heartbeats": 1.0,
+            "forget_ended_executions": 3600.0,
         }.items()
     },
     task_routes={"approvals.send_heartbeats": {"queue": HEARTBEATS}},
