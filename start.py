@@ -14,7 +14,7 @@ ones take seconds. The demo keeps its data in .local, and Ctrl-C stops all of it
 this folder is changed, but `test` as root installs Debian's Chromium by apt where it is missing.
 
 DATABASE_URL, BROKER_URL and AWS settings (AWS_ENDPOINT_URL, AWS_PROFILE or AWS_ACCESS_KEY_ID),
-where given, replace the embedded PostgreSQL, Valkey and AWS emulator.
+where given, replace the embedded PostgreSQL, Valkey and AWS emulators.
 """
 # START-UP: standard library only. It makes the environment in .venv, then hands over to it.
 

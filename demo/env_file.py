@@ -39,12 +39,27 @@ def forget_earlier_run(environment: MutableMapping[str, str]) -> None:
 
 def kept_secrets() -> dict[str, str]:
     """The demo's keys: made once, since what is stored is encrypted and signed with them."""
-    kept = read(SECRETS_FILE)
-    if not kept:
-        kept = {
-            "SECRET_KEY": secrets.token_urlsafe(50),
-            "TOKEN_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-            "TOKEN_DIGEST_KEY": secrets.token_urlsafe(32),
-        }
-        write(SECRETS_FILE, kept)
-    return kept
+    known = read(SECRETS_FILE)
+    new = {
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "TOKEN_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "TOKEN_DIGEST_KEY": secrets.token_urlsafe(32),
+        # of the account in the local CloudFlow
+        "DEMO_ALIBABA_KEY_ID": f"LTAI{secrets.token_hex(10)}",
+        "DEMO_ALIBABA_SECRET": secrets.token_urlsafe(24),
+    }
+    if not new.keys() <= known.keys():
+        known = new | known
+        write(SECRETS_FILE, known)
+    return {name: known[name] for name in new}
+
+
+def kept(name: str) -> str:
+    """A secret that `keep` has kept; blank where it has not."""
+    return read(SECRETS_FILE).get(name, "")
+
+
+def keep(name: str, value: str) -> None:
+    known = read(SECRETS_FILE)
+    if known.get(name) != value:
+        write(SECRETS_FILE, {**known, name: value})

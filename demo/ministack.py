@@ -7,6 +7,7 @@ HeartbeatSeconds, and keeps everything in memory.
 
 import http.client
 import os
+import shutil
 import signal
 import sys
 from dataclasses import dataclass
@@ -64,6 +65,8 @@ def launch(data_dir: Path, *, log_file: Path | None = None) -> MiniStack:
     """As `start`, without waiting."""
     data_dir.mkdir(mode=0o700, exist_ok=True)
     stop_leftovers(data_dir, "ministack")
+    for left in data_dir.glob("ministack-*-*"):  # the code of functions of earlier lives
+        shutil.rmtree(left, ignore_errors=True)
     port = free_port(data_dir / "port")
     environment = {
         **os.environ,

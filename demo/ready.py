@@ -1,10 +1,17 @@
-"""START-UP: say where the demo is and who can sign in, once it answers."""
+"""START-UP: what waits until the demo answers: the word to people, and processes that call it.
+
+`python -m demo.ready ARGUMENT …` becomes `python ARGUMENT …` then, so that what is slow to load
+does not take the first page's time.
+"""
 
 import http.client
+import os
+import sys
 import time
 from http import HTTPStatus
 from importlib import import_module
 from importlib.util import find_spec
+from urllib.parse import urlsplit
 
 READY_WITHIN = 30  # seconds
 
@@ -47,6 +54,7 @@ def _welcome(address: str) -> list[str]:
         *([""] if people else []),
         "See the executions:    python3 start.py manage demo_executions",
         "Start three more:      python3 start.py manage demo_executions --start 3",
+        "Start one that comes by EventBridge, SNS, a job …:  … demo_executions --way eventbridge",
         "Stop:                  Ctrl-C      Begin anew:  python3 start.py reset",
     ]
 
@@ -61,3 +69,14 @@ def _framed(lines: list[str]) -> str:
     edge = "─" * inner
     body = [f"│  {line:<{inner - 2}}│" for line in lines]
     return "\n".join(["", f"╭{edge}╮", *body, f"╰{edge}╯", ""])
+
+
+def main() -> None:
+    site = urlsplit(os.environ["SITE_URL"])
+    while not _answers_within(READY_WITHIN, site.hostname or "", site.port or 80):
+        print("Still waiting for the web process.", flush=True)
+    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()

@@ -20,6 +20,9 @@ def main() -> int:
     try:
         _stop_running_demo()
         stop_leftovers(LOCAL / "aws", "moto.server")
+        stop_leftovers(LOCAL / "ministack", "ministack")
+        stop_leftovers(LOCAL / "alibaba", "demo.alibaba")
+        stop_leftovers(LOCAL / "http-flows", "demo.http_flows")
         stop_leftovers(LOCAL / "valkey", "valkey-server")
         stop_leftovers(LOCAL / "postgres", "postgres", signal.SIGINT)
         shutil.rmtree(run_folder_path(), ignore_errors=True)

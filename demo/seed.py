@@ -1,4 +1,5 @@
 """DEMO, the seed: people, gates, the connection, the source; then state machines and executions.
+`seed_ways` does the same for every other way in.
 
 Idempotent. What a person may have changed meanwhile (passwords, policies) is left alone; addresses
 of the emulator, which change between its lives, are brought up to date.
@@ -14,6 +15,7 @@ from approvals.decisions.expire import retire
 from approvals.models import ApprovalTask, Connection, Gate, QuarantinedMessage, Source, User
 from approvals.states import TaskStatus
 from demo.aws_resources import AwsResources
+from demo.execution import Engine
 from demo.gates import GATES, OTHERWISE
 from demo.inputs import Start, first_ones, misspelled_gate
 from demo.people import PEOPLE
@@ -82,17 +84,17 @@ def seed_source(aws: AwsResources, queue_url: str) -> Connection:
     return connection
 
 
-def retire_what_ended(aws: AwsResources, connection: Connection) -> int:
+def retire_what_ended(engine: Engine, connection: Connection) -> int:
     """Tasks of executions that are no longer there leave the inbox; how many did.
 
-    The emulator keeps executions in memory, so each start ends those of the one before. Heartbeats
+    Emulators keep executions in memory, so each start ends those of the one before. Heartbeats
     can't find that out: an unknown execution may also be one that we may not see. A task that is
     settled, and whose answer was not delivered in time, only loses its heartbeats.
     """
     alive = ApprovalTask.objects.filter(
         Q(status=TaskStatus.PENDING) | Q(heartbeat__isnull=False), connection=connection
     ).exclude(execution_id="")
-    gone = [task.pk for task in alive.only("execution_id") if not aws.knows(task.execution_id)]
+    gone = [task.pk for task in alive.only("execution_id") if not engine.knows(task.execution_id)]
     for task_id in gone:
         retire(task_id)
     return len(gone)

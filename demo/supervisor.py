@@ -45,10 +45,11 @@ class Supervisor(manager.Manager):
         self._process_ctor = Watched
         self._env, self._cwd, self._on_started = dict(env), str(cwd), on_started
 
-    def add(self, name: str, *arguments: str) -> None:
-        """A process of this Python: `add("web", "-m", "gunicorn", …)`."""
+    def add(self, name: str, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+        """A process of this Python: `add("web", "-m", "gunicorn", …)`; `env` is for it alone."""
         command = shlex.join(tethered([sys.executable, *arguments]))
-        self.add_process(name, f"exec {command}", env=self._env, cwd=self._cwd)
+        environment = {**self._env, **(env or {})}
+        self.add_process(name, f"exec {command}", env=environment, cwd=self._cwd)
 
     def run(self) -> None:
         """Until all have stopped: because one did, or because a signal asked."""

@@ -32,6 +32,7 @@ from demo import inputs
 from demo.aws_resources import MACHINES, Execution
 from demo.management.commands import demo_executions, demo_seed
 from demo.people import PEOPLE
+from demo.way_inputs import WAYS
 from tests.emulated_aws import emulated_aws, take_in
 
 Run = Callable[..., str]
@@ -68,7 +69,7 @@ def test_a_second_seed_changes_nothing(run: Run, tmp_path: Path) -> None:
         first = counts()
         assert first == {
             "User": 7,
-            "Gate": 4,
+            "Gate": 12,
             "Connection": 1,
             "Source": 1,
             "ApprovalTask": 10,
@@ -124,7 +125,7 @@ def test_nothing_is_made_in_aws_itself(run: Run, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(CommandError, match="--role-arn"):
         run(demo_seed.Command, "--create-in-aws")
     assert not Source.objects.exists()
-    assert Gate.objects.count() == 4
+    assert Gate.objects.count() == 12
 
 
 def test_people_of_an_installation_get_no_strangers_with_known_passwords(run: Run) -> None:
@@ -158,11 +159,11 @@ def test_everybody_can_sign_in_as_printed(run: Run, monkeypatch: pytest.MonkeyPa
     assert not User.objects.exclude(username="admin").filter(is_staff=True).exists()
 
 
-@pytest.mark.parametrize("kind", inputs.KINDS)
-def test_inputs_name_a_state_machine_and_stay_small(kind: Callable[[Random], inputs.Start]) -> None:
+@pytest.mark.parametrize("kind", [*inputs.KINDS, *WAYS.values()])
+def test_inputs_name_a_workflow_and_stay_small(kind: Callable[[Random], inputs.Start]) -> None:
     for number in range(50):
         start = kind(Random(number))
-        assert (MACHINES / f"{start.machine}.json").is_file()
+        assert list(MACHINES.rglob(f"{start.machine}.*")) or start.machine == "dns-change"
         assert len(json.dumps(start.data)) < 4_000
         assert len(start.name) <= 70
         assert start.data.get("amount", 501) > 500
@@ -173,13 +174,13 @@ def test_executions_are_listed_in_aligned_columns() -> None:
     long_ago = now - timedelta(hours=2, minutes=5)
     lines = demo_executions.table(
         [
-            Execution("", "refund-1", "order-refunds", "RUNNING", now, None, "Approve refund", ""),
+            Execution("", "refund-1", "order-refunds", "RUNNING", now, None, "Ask", "", "moto"),
             Execution("", "r", "m", "FAILED", long_ago, None, "", "States.Timeout: " + "x" * 99),
             Execution("", "r", "m", "SUCCEEDED", now, now + timedelta(seconds=75), "", '{"a":\n1}'),
         ],
         now,
     )
-    assert lines[1] == "refund-1   order-refunds  RUNNING    0 s         Approve refund"
+    assert lines[1] == "refund-1   order-refunds  moto    RUNNING    0 s         Ask"
     assert "2 h 05 min" in lines[2]
     assert lines[2].endswith("x…")
     assert lines[3].endswith('{"a": 1}')

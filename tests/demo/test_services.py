@@ -2,24 +2,29 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import boto3
 import psycopg
 import pytest
 import redis
 
-from demo import aws, postgres, valkey
+from demo import aws, env_file, postgres, servers, valkey
+from demo.cloudflow_resources import CloudFlowResources
+from demo.engines import NOT_REACHED
 from demo.leftovers import living_in
 from demo.paths import ROOT, FolderUnusable, run_folder
 from demo.processes import ServiceFailed
 from demo.services import services
 
+OTHERS = ("DEMO_MINISTACK_URL", "DEMO_ALIBABA_URL", "DEMO_HTTP_FLOWS_URL")
 FAST = {"fsync": "off", "full_page_writes": "off"}
 
 
@@ -159,8 +164,8 @@ def test_the_aws_emulator_takes_its_last_port_where_it_is_free(place: Path) -> N
 def test_all_services_stop_when_their_user_fails(place: Path) -> None:
     def use_and_fail() -> None:
         with services({}, local=place, settings=FAST) as made:
-            assert {"DATABASE_URL", "BROKER_URL", "AWS_ENDPOINT_URL"} <= set(made)
-            assert all_of_them(place)
+            assert {"DATABASE_URL", "BROKER_URL", "AWS_ENDPOINT_URL", *OTHERS} <= set(made)
+            assert all(map(answers, (made[name] for name in OTHERS)))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -202,4 +207,43 @@ def all_of_them(place: Path) -> list[int]:
         *living_in(place / "postgres", "postgres"),
         *living_in(place / "valkey", "valkey-server"),
         *living_in(place / "aws", "moto.server"),
+        *living_in(place / "ministack", "ministack"),
+        *living_in(place / "alibaba", "demo.alibaba"),
+        *living_in(place / "http-flows", "demo.http_flows"),
     ]
+
+
+def answers(url: str) -> bool:
+    address = urlsplit(url)
+    socket.create_connection((address.hostname, address.port), timeout=5).close()
+    return True
+
+
+def test_the_account_has_the_key_that_was_given_and_no_log_has_it(place: Path) -> None:
+    secrets = {"DEMO_ALIBABA_KEY_ID": "LTAItests", "DEMO_ALIBABA_SECRET": "a secret of tests"}
+    server = servers.launch("demo.alibaba", place / "alibaba", environment=secrets)
+    try:
+        server.wait_until_ready()
+        there = CloudFlowResources(server.endpoint_url, *secrets.values())
+        assert there.executions() == []
+        stranger = CloudFlowResources(server.endpoint_url, "LTAItests", "another")
+        with pytest.raises(NOT_REACHED, match="SignatureDoesNotMatch"):
+            stranger.executions()
+        assert "a secret" not in server.service.log_file.read_text()
+    finally:
+        server.stop()
+
+
+def test_secrets_are_made_once_and_new_ones_join_them(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = place / "secrets.env"
+    monkeypatch.setattr(env_file, "SECRETS_FILE", file)
+    env_file.write(file, {"SECRET_KEY": "of an earlier version"})
+    env_file.keep("DEMO_RUNNER_KEY", "csr_made")
+    first = env_file.kept_secrets()
+    assert first["SECRET_KEY"] == "of an earlier version"
+    assert env_file.kept_secrets() == first
+    assert "DEMO_RUNNER_KEY" not in first
+    assert env_file.kept("DEMO_RUNNER_KEY") == "csr_made"
+    assert file.stat().st_mode & 0o777 == 0o600

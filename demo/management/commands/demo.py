@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from django.core.management.base import BaseCommand, CommandError
 
 from demo import env_file
+from demo.gates import JOBS
 from demo.lock import AlreadyRunning, demo_lock
 from demo.paths import ENV_FILE, ROOT, FolderUnusable, prepare
 from demo.processes import ServiceFailed
@@ -55,9 +56,10 @@ class Command(BaseCommand):
 
     def _run(self, host: str, port: int, address: str) -> None:
         self.stdout.write("Starting the services …")
-        with services() as made:
+        secrets = env_file.kept_secrets()
+        with services(secrets=secrets) as made:
             ours = {
-                **{k: v for k, v in env_file.kept_secrets().items() if not os.environ.get(k)},
+                **{k: v for k, v in secrets.items() if not os.environ.get(k)},
                 **made,
                 "DEMO": "1",
                 "SITE_URL": address,
@@ -127,6 +129,17 @@ def _supervisor(environment: dict[str, str], on_started: partial[None]) -> Super
     )
     supervisor.add("beat", *celery, "beat", "--pidfile=")
     supervisor.add("receiver", "manage.py", "receive")
+    if "DEMO_MINISTACK_URL" in environment:
+        after_web = ("-m", "demo.ready")
+        supervisor.add("flows", *after_web, "manage.py", "demo_flows", "--stay")
+        supervisor.add(
+            "runner",
+            *(*after_web, "-m", "demo.runner", JOBS),
+            env={
+                "COUNTERSIGN_URL": environment["SITE_URL"],
+                "COUNTERSIGN_RUNNER_KEY": env_file.kept("DEMO_RUNNER_KEY"),
+            },
+        )
     return supervisor
 
 

@@ -8,37 +8,49 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from demo.aws_resources import NOT_REACHED, AwsResources, Execution
+from demo.aws_resources import AwsResources
+from demo.engines import NOT_REACHED, executions, other_engines
+from demo.execution import Execution
 from demo.inputs import in_turn
 from demo.seed import begin
+from demo.way_inputs import WAYS
+from demo.ways import start_one
 
 NOT_RUNNING = "The demo isn't running. Start it in another terminal: python3 start.py"
-HEADINGS = ("execution", "state machine", "status", "for", "step", "output or error")
+NOT_MADE = "This way in is not made: the demo is still starting, or AWS itself was given to it."
+HEADINGS = ("execution", "workflow", "engine", "status", "for", "step", "output or error")
 RESULT_LENGTH = 72
 MOST_AT_ONCE = 500
 
 
 class Command(BaseCommand):
-    help = "List the demo's executions, newest first; --start N starts N more."
+    help = "List the demo's executions, newest first; --start N and --way WAY start more."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--start", type=_how_many, default=0, metavar="N", help="start N more first"
         )
+        parser.add_argument(
+            "--way", choices=WAYS, help="start one first whose message comes this way"
+        )
 
-    def handle(self, *, start: int, **options: Any) -> None:
+    def handle(self, *, start: int, way: str | None, **options: Any) -> None:
         try:
-            aws = AwsResources()
+            aws, others = AwsResources(), other_engines()
             machines = aws.machines()
             if not machines:
                 raise CommandError(NOT_RUNNING)
             for wanted in islice(in_turn(Random()), start):
                 begin(aws, machines, wanted)
-            executions = aws.executions()
+            if way:
+                start_one(aws, others, way, Random())
+            found = executions(aws, others)
         except NOT_REACHED as error:
             raise CommandError(f"{NOT_RUNNING}\n({error})") from None
-        for line in table(executions, datetime.now(UTC)):
+        except KeyError:
+            raise CommandError(NOT_MADE) from None
+        for line in table(found, datetime.now(UTC)):
             self.stdout.write(line)
 
 
@@ -62,7 +74,8 @@ def _row(execution: Execution, now: datetime) -> tuple[str, ...]:
     result = " ".join(execution.result.split())
     return (
         execution.name,
-        execution.machine,
+        execution.workflow,
+        execution.engine,
         execution.status,
         _duration(((execution.stopped_at or now) - execution.started_at).total_seconds()),
         execution.step,

@@ -1,4 +1,4 @@
-"""DEMO: `manage.py demo_seed`: people, gates, executions that wait. Any number of times."""
+"""DEMO: `manage.py demo_seed`: people, gates, ways in, executions. Any number of times."""
 
 from argparse import ArgumentParser
 from random import Random
@@ -6,12 +6,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from demo import seed
-from demo.aws_resources import ANY_ROLE, NOT_REACHED, AwsResources
+from demo import env_file, seed
+from demo.aws_resources import ANY_ROLE, AwsResources
+from demo.engines import NOT_REACHED, OtherEngines, other_engines
+from demo.seed_ways import runner_key, seed_ways
 
 NOTHING_MADE = """\
 AWS_ENDPOINT_URL is not set, so this is AWS itself, and nothing was made there. Either
-- run `manage.py demo_seed --create-in-aws --role-arn ARN`: it makes the queue, four state machines
+- run `manage.py demo_seed --create-in-aws --role-arn ARN`: it makes the queue, five state machines
   and their executions in this account; the role has to let Step Functions send to the queue; or
 - sign in as admin and name your own queue and region under Connections and Sources.\
 """
@@ -36,7 +38,7 @@ class Command(BaseCommand):
             if aws.is_emulator or create_in_aws:
                 if not (aws.is_emulator or role_arn):
                     raise CommandError("--create-in-aws needs --role-arn.")
-                self._seed_aws(aws, role_arn or ANY_ROLE)
+                self._seed_aws(aws, role_arn or ANY_ROLE, other_engines())
             else:
                 self.stdout.write(NOTHING_MADE)
         except seed.NotOurs as error:
@@ -44,11 +46,14 @@ class Command(BaseCommand):
         except NOT_REACHED as error:
             raise CommandError(f"AWS could not be reached, or refused: {error}") from None
 
-    def _seed_aws(self, aws: AwsResources, role_arn: str) -> None:
+    def _seed_aws(self, aws: AwsResources, role_arn: str, others: OtherEngines | None) -> None:
         queue_url = aws.make_queue()
         machines = aws.make_machines(queue_url, role_arn)
         connection = seed.seed_source(aws, queue_url)
         retired = seed.retire_what_ended(aws, connection)
+        if others:
+            retired += seed_ways(others)
+            env_file.keep("DEMO_RUNNER_KEY", runner_key(env_file.kept("DEMO_RUNNER_KEY")))
         started = seed.start_executions(aws, machines, Random())
         self.stdout.write(
             f"{len(machines)} state machines, {started} executions started, "
