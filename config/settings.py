@@ -58,7 +58,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
+    "config.request_log.RequestLog",
     "django_htmx.middleware.HtmxMiddleware",
     "approvals.people.middleware.PersonMiddleware",
 ]
@@ -143,6 +143,7 @@ EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 
 SESSION_COOKIE_AGE = given.SESSION_HOURS * 3600
 SESSION_COOKIE_NAME = "countersign_session"
+SESSION_ENGINE = "approvals.people.sessions"
 CSRF_COOKIE_NAME = "countersign_csrf"
 
 # --- Safety -------------------------------------------------------------------------------------

@@ -59,6 +59,7 @@ def seed_ways(others: OtherEngines) -> int:
         "credit-limits",
         kind=Kind.SQS,
         where={"queue_url": others.ministack.make_queue()},
+        tells_of_executions=True,
     )
     _source("Access, EventBridge", ministack, "access-requests", auth=Auth.OAUTH)
     _source(
@@ -137,6 +138,7 @@ def _source(
     kind: str = Kind.WEBHOOK,
     auth: str = Auth.HMAC,
     where: dict[str, str] | None = None,
+    **fields: Any,
 ) -> None:
     where = where or {}
     source, is_new = Source.objects.update_or_create(
@@ -144,6 +146,7 @@ def _source(
         defaults=where,
         create_defaults={
             **where,
+            **fields,
             "kind": kind,
             "auth": auth,
             "connection": connection,

@@ -69,6 +69,7 @@ class SourceFactory(factory.django.DjangoModelFactory):
 
     name = factory.Sequence(lambda n: f"source {n}")
     connection = factory.SubFactory(ConnectionFactory)
+    tells_of_executions = True
     queue_url = factory.Sequence(lambda n: f"http://127.0.0.1:1/123456789012/queue-{n}")
 
 

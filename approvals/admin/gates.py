@@ -15,6 +15,8 @@ from approvals.models import Gate, JobKey, User
 from approvals.outside_jobs import keys
 from approvals.people.eligibility import out_of_reach
 
+CLAIMS = "204 means that the key is good and no job waits. If one waits, this takes it."
+
 
 @admin.register(Gate)
 class GateAdmin(WithKeys):
@@ -38,6 +40,7 @@ class GateAdmin(WithKeys):
             {"classes": ("for-job",), "fields": ("job_silence_seconds", "job_key_hours")},
         ),
     )
+    keys_title = "Runners' keys"
     keys_lead = "What runners show to claim the jobs of this gate, until it is revoked."
     keys_have_names = True
 
@@ -62,10 +65,12 @@ class GateAdmin(WithKeys):
         name = " ".join(request.POST.get("name", "").split())
         if not name or len(name) > 100 or not name.isprintable():
             raise CountersignError("Say in at most 100 characters who will use the key.")
+        if self.keys_of(obj).count() >= self.most_keys:
+            raise CountersignError(f"{self.most_keys} keys are the most. Revoke one first.")
         issued = keys.issue_runner_key(obj, name, actor)
         address = settings.SITE_URL + reverse("api:claim", args=[obj.slug])
         facts = {"Gate": obj.slug, "Name": name}
-        return NewKey(facts, issued.secret, examples.claim_job(address))
+        return NewKey(facts, issued.secret, examples.claim_job(address), CLAIMS)
 
     def revoke_key(self, key: JobKey, actor: User) -> None:
         keys.revoke(key, actor)

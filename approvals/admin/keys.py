@@ -30,11 +30,13 @@ class NewKey:
     facts: dict[str, str]
     secret: str = field(repr=False)
     example: str
+    effect: str = ""  # of the command, where it does more than to try
 
 
 class WithKeys(OnTheRecord):
     """Each says whose keys these are, in `takes_keys`, `keys_of`, `make_key` and `revoke_key`."""
 
+    keys_title: ClassVar[str] = "Keys"
     keys_lead: ClassVar[str]
     keys_have_names: ClassVar[bool] = False
     most_keys: ClassVar[int] = 20
@@ -79,6 +81,7 @@ class WithKeys(OnTheRecord):
                     "keys": [
                         (key, reverse(f"{name}_key_revoke", args=[obj.pk, key.pk])) for key in keys
                     ],
+                    "keys_title": self.keys_title,
                     "keys_lead": self.keys_lead if is_open else UNUSED,
                     "keys_have_names": self.keys_have_names,
                     "key_new_url": reverse(f"{name}_key_new", args=[obj.pk]) if is_open else "",

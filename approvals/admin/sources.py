@@ -16,8 +16,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from approvals.admin import examples, trial
 from approvals.admin.keys import NewKey, WithKeys
-from approvals.intake import keys
+from approvals.errors import MessageNotUnderstood
+from approvals.intake import keys, strict_json
 from approvals.intake.mapping import FIELDS
+from approvals.intake.masking import storable
 from approvals.models import Connection, Source, SourceKey, User
 from approvals.people.roles import OPERATE
 
@@ -33,8 +35,25 @@ MAPPING_HELP = (
 _KEY_NAMES: dict[str, str] = {Source.Auth.BASIC: "User name", Source.Auth.OAUTH: "Client id"}
 
 
+class Decoder(json.JSONDecoder):
+    """By the rules of messages, and nothing that PostgreSQL or a page can't hold."""
+
+    def decode(self, text: str, *args: Any) -> Any:
+        try:
+            value = strict_json.parse(text)
+        except MessageNotUnderstood as problem:
+            raise json.JSONDecodeError(str(problem), "", 0) from None
+        written = json.dumps(value, ensure_ascii=False)
+        if written != storable(written) or r"\u0000" in written:
+            raise json.JSONDecodeError("NUL or half a character", "", 0)
+        return value
+
+
 class MappingField(forms.JSONField):
     """JSON with one expression a line; blank for none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(decoder=Decoder, **kwargs)
 
     def prepare_value(self, value: Any) -> Any:
         if isinstance(value, InvalidJSONInput):
@@ -55,6 +74,9 @@ class SourceForm(forms.ModelForm):
 
     class Meta:
         widgets = {"topic_arns": forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"})}
+        help_texts = {
+            "kind": "Whatever can POST comes by a webhook, API destinations of EventBridge too."
+        }
 
 
 class TrialForm(SourceForm):
@@ -93,7 +115,7 @@ class SourceAdmin(WithKeys):
             },
         ),
         ("Emulators", {"classes": ("for-vendor",), "fields": ("endpoint_url",)}),
-        ("Its messages", {"fields": ("connection", "gate", "mapping")}),
+        ("Its messages", {"fields": ("connection", "gate", "mapping", "tells_of_executions")}),
         (
             "How it is doing",
             {"fields": ("silent_after", "last_message_at", "last_poll_at", "last_error")},

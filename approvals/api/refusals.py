@@ -7,7 +7,9 @@ was sent.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import structlog
 from django.core.exceptions import RequestDataTooBig
+from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -21,6 +23,10 @@ from approvals.errors import (
     ReportTooLarge,
 )
 
+log = structlog.get_logger(__name__)
+
+RETRY_SECONDS = 10
+
 
 class Refused(Exception):
     """A request that can't be served; raised anywhere behind an address of the API."""
@@ -32,7 +38,10 @@ class Refused(Exception):
 
 NO_KEY = Refused(401, "no_key", "Send a key: “Authorization: Bearer …”.")
 NO_TASK = Refused(404, "not_found", "There is no such task, or this key is not for it.")
+NO_LENGTH = Refused(411, "no_length", "Send the header Content-Length, not chunks.")
 TOO_LARGE = Refused(413, "too_large", "The request is larger than 262,144 bytes.")
+
+UNAVAILABLE = Refused(503, "unavailable", "This can't be done at the moment. Try again.")
 
 _SAID_BY_ROOMS: dict[type[CountersignError], tuple[int, str]] = {
     KeyNotLive: (401, "bad_key"),
@@ -78,6 +87,10 @@ def install(api: NinjaAPI) -> None:
     def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
         return answer(request, _of_field(error))
 
+    def unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
+        log.error("request not served", why=type(error).__name__)  # its text quotes values
+        return answer(request, UNAVAILABLE)
+
     handlers: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
         Refused: refused,
         CannotReport: said_by_rooms,
@@ -86,6 +99,8 @@ def install(api: NinjaAPI) -> None:
         HttpError: unreadable,
         RequestDataTooBig: too_large,
         ValidationError: invalid,
+        DatabaseError: unavailable,
+        InterfaceError: unavailable,
     }
     for kind, handler in handlers.items():
         api.add_exception_handler(kind, handler)
@@ -101,4 +116,9 @@ def _of_field(error: ValidationError) -> Refused:
 
 
 def _headers(refused: Refused) -> Mapping[str, str]:
-    return {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
+    match refused.status:
+        case 401:
+            return {"WWW-Authenticate": "Bearer"}
+        case 503:
+            return {"Retry-After": str(RETRY_SECONDS)}
+    return {}

@@ -12,7 +12,7 @@ from ninja.security import HttpBearer
 
 from approvals.api import refusals, schemas as said
 from approvals.api.body import StrictParser
-from approvals.api.refusals import NO_TASK, Refused
+from approvals.api.refusals import NO_LENGTH, NO_TASK, Refused
 from approvals.models import ApprovalTask, JobKey, OutsideJob
 from approvals.outside_jobs import claim as claims, keys, report
 from approvals.states import TaskStatus
@@ -22,7 +22,11 @@ class Key(HttpBearer):
     """A runner's key or a job's; what each may do, its operation asks."""
 
     def authenticate(self, request: HttpRequest, token: str) -> JobKey:
-        return keys.find(token)
+        key = keys.find(token)
+        # Django reads nothing of a body in chunks, and a report would lose what it says.
+        if "Transfer-Encoding" in request.headers:
+            raise NO_LENGTH
+        return key
 
 
 class Request(HttpRequest):
@@ -49,7 +53,7 @@ api = API(
 refusals.install(api)
 
 _PROBLEMS: dict[Any, Any] = {
-    frozenset({400, 401, 403, 404, 409, 410, 413, 415, 422}): said.Problem,
+    frozenset({400, 401, 403, 404, 409, 410, 411, 413, 415, 422, 503}): said.Problem,
 }
 _ANSWERS = {200: said.Taken, **_PROBLEMS}
 

@@ -23,7 +23,7 @@ from approvals.callbacks.times import EXPIRY_GRACE, seconds_between_heartbeats
 from approvals.engines.base import Step, Times
 from approvals.engines.registry import engine_for
 from approvals.errors import CallbackRefused, CountersignError
-from approvals.models import ApprovalTask, DefinitionLookup, Heartbeat
+from approvals.models import ApprovalTask, DefinitionLookup, Heartbeat, OutsideJob
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +34,8 @@ LEASE = dt.timedelta(seconds=60)
 THREADS = 8  # one a connection, so that none waits for another's engine
 REFUSALS = 3  # of one state's definition, then the gate's times stand
 MOST_FAILURES = 1000  # counted
+# A broker that hangs takes seconds to fail: whoever takes messages in pays that once in a while.
+QUIET = 30.0  # seconds
 
 Answer = Times | CountersignError
 
@@ -46,10 +48,17 @@ def plan(lookups: Sequence[DefinitionLookup]) -> None:
     transaction.on_commit(_nudge)
 
 
+_quiet_until = float("-inf")
+
+
 def _nudge() -> None:
+    global _quiet_until  # noqa: PLW0603 - one broker for the process
+    if time.monotonic() < _quiet_until:
+        return
     try:
         current_app.send_task(READ)
     except Exception as error:  # whatever the broker met, the sweep reads what nobody was told of
+        _quiet_until = time.monotonic() + QUIET
         log.warning("broker unavailable, the sweep will read definitions", error=str(error))
 
 
@@ -168,4 +177,11 @@ def _keep_alive(task: ApprovalTask, lookup: DefinitionLookup) -> None:
     beating = Heartbeat.objects.filter(task=task).update(every=every, due_at=Now())
     # Where there was one and is none, it has been taken away: the step is over, or the job silent.
     if not beating and every and not seconds_between_heartbeats(connection, execution, None):
-        Heartbeat.objects.create(task=task, connection=connection, every=every)
+        running = OutsideJob.objects.filter(task=task, claimed_at__isnull=False)
+        silence = running.values_list("gate__job_silence_seconds", flat=True).first()
+        Heartbeat.objects.create(
+            task=task,
+            connection=connection,
+            every=every,
+            until=Now() + dt.timedelta(seconds=silence) if silence else None,
+        )

@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from approvals.audit.record import Action, event, record
-from approvals.callbacks.pace import pace_of, spare, take_some
+from approvals.callbacks.pace import LOOK_UP_CALLS, pace_of, spare, take_some
 from approvals.engines.base import Fate, Step
 from approvals.engines.registry import engine_for
 from approvals.errors import CallbackRefused, CountersignError, EngineError, TaskGone
@@ -54,8 +54,9 @@ _SILENT = """
     WITH silent AS (
         SELECT h.task_id, t.heartbeat_seconds
         FROM approvals_heartbeat AS h JOIN approvals_approvaltask AS t ON t.id = h.task_id
+             JOIN approvals_gate AS g ON g.id = t.gate_id
         WHERE h.until <= statement_timestamp() AND t.heartbeat_seconds IS NOT NULL
-          AND t.status = 'pending'
+          AND t.status = 'pending' AND g.kind = 'job'
         FOR UPDATE OF h, t SKIP LOCKED
     ), removed AS (
         DELETE FROM approvals_heartbeat AS h USING silent WHERE h.task_id = silent.task_id
@@ -66,29 +67,46 @@ _SILENT = """
     FROM silent WHERE t.id = silent.task_id
     RETURNING t.id
 """
+# Nothing below waits for a row that somebody else has in hand, to delete it mostly: batches that
+# wait for each other's rows deadlock. What is left so comes round again when its lease runs out.
+
 # Due times are the database's. If its clock was set back, rows seem due later than any plan puts
 # them: those are due now. A look at the whole table, which is narrow, so only now and then.
 _MEND = """
     UPDATE approvals_heartbeat SET due_at = statement_timestamp()
-    WHERE due_at > statement_timestamp() + make_interval(secs => greatest(every, 5) + 1)
+    WHERE task_id IN (
+        SELECT task_id FROM approvals_heartbeat
+        WHERE due_at > statement_timestamp() + make_interval(secs => greatest(every, 5) + 1)
+        FOR UPDATE SKIP LOCKED
+    )
 """
 MEND_SECONDS = 5.0
 # Whoever lost its lease meanwhile finds another `due_at` and writes nothing.
 _PLAN_NEXT = """
+    WITH free AS (
+        SELECT h.task_id, r.pause, r.error
+        FROM unnest(%s::uuid[], %s::timestamptz[], %s::float[], %s::text[])
+             AS r(task_id, lease, pause, error)
+        JOIN approvals_heartbeat AS h ON h.task_id = r.task_id AND h.due_at = r.lease
+        FOR UPDATE OF h SKIP LOCKED
+    )
     UPDATE approvals_heartbeat AS h
-    SET due_at = statement_timestamp() + make_interval(secs => r.pause),
-        sent_at = CASE WHEN r.error = '' THEN statement_timestamp() ELSE h.sent_at END,
-        error = r.error
-    FROM unnest(%s::uuid[], %s::timestamptz[], %s::float[], %s::text[])
-         AS r(task_id, lease, pause, error)
-    WHERE h.task_id = r.task_id AND h.due_at = r.lease
+    SET due_at = statement_timestamp() + make_interval(secs => free.pause),
+        sent_at = CASE WHEN free.error = '' THEN statement_timestamp() ELSE h.sent_at END,
+        error = free.error
+    FROM free WHERE h.task_id = free.task_id
 """
 # Nothing was asked: only the next look is planned.
 _PUT_OFF = """
+    WITH free AS (
+        SELECT h.task_id, r.pause
+        FROM unnest(%s::uuid[], %s::timestamptz[], %s::float[]) AS r(task_id, lease, pause)
+        JOIN approvals_heartbeat AS h ON h.task_id = r.task_id AND h.due_at = r.lease
+        FOR UPDATE OF h SKIP LOCKED
+    )
     UPDATE approvals_heartbeat AS h
-    SET due_at = statement_timestamp() + make_interval(secs => r.pause)
-    FROM unnest(%s::uuid[], %s::timestamptz[], %s::float[]) AS r(task_id, lease, pause)
-    WHERE h.task_id = r.task_id AND h.due_at = r.lease
+    SET due_at = statement_timestamp() + make_interval(secs => free.pause)
+    FROM free WHERE h.task_id = free.task_id
 """
 
 
@@ -199,13 +217,16 @@ def _claim() -> list[Due]:
 def _in_pace(batch: list[Due], connections: dict[int, Connection]) -> list[Due]:
     """Those of a batch that their engines' quotas leave room for; the others are put off.
 
-    Only engines with a pace cost anything here. Half of the bucket is left for deliveries.
+    Only engines with a pace cost anything here. Most of the bucket is left for deliveries and for
+    tasks whose time is up.
     """
     asked = batch
     for pk, to in connections.items():
         if pace := pace_of(to.kind):
             mine = [due for due in batch if due.connection_id == pk]
-            taken = take_some(pk, pace, len(mine), reserve=spare(pace))
+            # Many that wait would else take each call that a look-up at a deadline hopes for.
+            reserve = spare(pace) + LOOK_UP_CALLS
+            taken = take_some(pk, pace, len(mine), reserve=reserve)
             late = mine[taken:]
             _put_off(
                 # One after the other, as the quota allows, and not so late that `_MEND` notices.

@@ -16,6 +16,7 @@ from approvals.engines.registry import kind_of
 from approvals.errors import EngineUnavailable
 
 PLANNED = 300.0  # seconds ahead in which each callback has a turn of its own
+LOOK_UP_CALLS = 2  # the execution, and a page of its history
 
 # A clock that was set back must not lock the bucket: it is never emptier than empty.
 _TAKE = """

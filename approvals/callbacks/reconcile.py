@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 from approvals.callbacks import outbox
 from approvals.callbacks.backoff import pause
-from approvals.callbacks.pace import pace_of, try_take
+from approvals.callbacks.pace import LOOK_UP_CALLS, pace_of, try_take
 from approvals.engines.base import Fate
 from approvals.engines.registry import engine_for
 from approvals.errors import EngineError, SecretUnreadable
@@ -16,8 +16,6 @@ from approvals.models import Callback
 from approvals.states import AttemptResult, CallbackStatus
 
 log = structlog.get_logger(__name__)
-
-LOOK_UP_CALLS = 2  # the execution, and a page of its history
 
 
 def reconcile(callback_id: UUID) -> CallbackStatus | None:

@@ -8,9 +8,11 @@ turns.
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.db import connection as database
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from approvals.audit.record import record
 from approvals.decisions.expire import LET_GO_FIELDS, let_go
@@ -19,6 +21,7 @@ from approvals.models import ApprovalTask, Connection, EndedExecution, Heartbeat
 
 # As long as a queue can hold a message back: SQS and EventBridge keep them for 14 days at most.
 REMEMBERED = dt.timedelta(days=15)
+CLOCK_SKEW = dt.timedelta(minutes=5)
 
 # In the order of the list, which is sorted: two that want the same turns never wait crosswise.
 _TAKE_TURNS = """
@@ -55,7 +58,9 @@ def hear(connection: Connection, news: Sequence[ExecutionNews]) -> int:
     In the caller's transaction, after `take_turns`. Only the newest word on an execution counts:
     what is older than what was heard before changes nothing, nor does hearing it again.
     """
-    newest = _not_known_yet(connection, news)
+    # What claims to come from the future must not outrank all news to come.
+    latest = timezone.now() + CLOCK_SKEW
+    newest = _not_known_yet(connection, [replace(one, at=min(one.at, latest)) for one in news])
     EndedExecution.objects.bulk_create(
         [
             EndedExecution(
@@ -146,10 +151,7 @@ def _retire(ended: Sequence[tuple[ApprovalTask, str, dt.datetime]]) -> int:
     events = [let_go(task, at, execution=status) for task, status, at in ended]
     tasks = [task for task, _, _ in ended]
     ApprovalTask.objects.bulk_update(tasks, LET_GO_FIELDS)
-    # One that is in hand at this moment is left, since whoever writes a batch of them may wait for
-    # another of these rows: the engine refuses its next heartbeat, and it goes then.
-    beating = Heartbeat.objects.select_for_update(skip_locked=True).filter(task__in=tasks)
-    Heartbeat.objects.filter(task__in=list(beating.values_list("pk", flat=True))).delete()
+    Heartbeat.objects.filter(task__in=tasks).delete()
     record(*events)
     return len(tasks)
 

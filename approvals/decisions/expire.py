@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from approvals.audit.record import Action, event, record
-from approvals.callbacks.pace import pace_of, spare, try_take
+from approvals.callbacks.pace import LOOK_UP_CALLS, pace_of, spare, try_take
 from approvals.engines.base import Fate
 from approvals.engines.registry import engine_for, kind_of
 from approvals.errors import CallbackRefused, EngineError, SecretUnreadable, TaskGone
@@ -24,7 +24,6 @@ from approvals.states import TaskStatus
 log = structlog.get_logger(__name__)
 
 BATCH = 50
-ASKING_CALLS = 2  # of an engine that has a pace, mostly
 CHECK_AGAIN = dt.timedelta(seconds=30)  # also the lease of a batch in hand
 
 TIME_RAN_OUT = "Time ran out before this was decided."
@@ -92,7 +91,7 @@ def _is_over(task: ApprovalTask) -> bool:
     if not kind_of(task.connection.kind).can_be_asked(task.execution_id):
         return True
     pace = pace_of(task.connection.kind)
-    if pace and try_take(task.connection_id, pace, calls=ASKING_CALLS, reserve=spare(pace)):
+    if pace and try_take(task.connection_id, pace, calls=LOOK_UP_CALLS, reserve=spare(pace)):
         return False  # its quota is needed for answers
     try:
         engine = engine_for(task.connection.config)

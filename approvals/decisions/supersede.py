@@ -107,9 +107,10 @@ class _Known:
         )
 
     def is_of_same_state(self, other: "_Known") -> bool:
+        """By the word of one source: another's must not take the place of its tasks."""
         return bool(self.execution_id and self.state) and (
-            (self.connection_id, self.execution_id, self.state)
-            == (other.connection_id, other.execution_id, other.state)
+            (self.source_id, self.connection_id, self.execution_id, self.state)
+            == (other.source_id, other.connection_id, other.execution_id, other.state)
         )
 
 
@@ -121,6 +122,7 @@ def _known(asking: Sequence[ApprovalTask]) -> Iterable[_Known]:
             Q(pk__in=[task.pk for task in asking])
             | Q(
                 ~Q(execution_id=""),
+                source=asking[0].source_id,
                 connection=asking[0].connection_id,
                 execution_id__in={task.execution_id for task in retries},
                 state__in={task.state for task in retries},
@@ -181,6 +183,8 @@ def _earlier_tries(new: _Known, known: Iterable[_Known]) -> list[_Known]:
     # Tries of one run of the state were entered at one time; other runs, mostly, at another.
     tries = [one for one in tries if one.entered_at and one.entered_at == new.entered_at] or tries
     alike = [one for one in tries if one.content == new.content and not one.is_done]
+    if not alike and any(one.entered_at != new.entered_at for one in tries):
+        return []  # another iteration's, mostly: a first try may have failed before its message
     line = sorted(alike or tries, key=lambda one: one.retry_count)
     several_runs = len({one.retry_count for one in line}) < len(line)
     pending = sum(one.is_pending for one in line)

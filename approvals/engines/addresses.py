@@ -88,6 +88,12 @@ class Entry:
         named = address.host.endswith(f".{self.host}") if self.below else address.host == self.host
         return named and (address.scheme, address.port) == (self.scheme, self.port)
 
+    @property
+    def example(self) -> str:
+        """An address that it admits, for trials."""
+        host = f"example.{self.host}" if self.below else self.host
+        return f"{self.scheme}://{Address(self.scheme, host, self.port, '').authority}"
+
 
 def read_entry(line: str) -> Entry | str:
     """An `Entry`, or what is wrong with `line`, in words.

@@ -169,7 +169,7 @@ def read_grant(answer: Answer | EngineError) -> Grant | EngineUnavailable:
         return no_credential(f"No access token: {answer}", code="TokenUnavailable")
     try:
         said = json.loads(answer.body or b"")
-    except ValueError:
+    except (ValueError, RecursionError):
         said = None
     said = said if isinstance(said, dict) else {}
     if answer.status != 200:
@@ -182,7 +182,7 @@ def read_grant(answer: Answer | EngineError) -> Grant | EngineUnavailable:
     token = said.get("access_token")
     try:
         seconds = float(said["expires_in"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         seconds = UNTOLD
     seconds = min(seconds, LONGEST) if seconds >= 0 else UNTOLD  # NaN is not
     return Grant(token if isinstance(token, str) else "", seconds)

@@ -51,14 +51,21 @@ class Acceptance:
     problem: MessageNotUnderstood | None = None
 
 
-def accept(source: Source, bodies: Sequence[str | bytes]) -> list[Acceptance]:
-    """Store a batch in one transaction; the answer has one entry a body, in the same order."""
+def accept(
+    source: Source, bodies: Sequence[str | bytes], sent_at: Sequence[dt.datetime | None] = ()
+) -> list[Acceptance]:
+    """Store a batch in one transaction; the answer has one entry a body, in the same order.
+
+    `sent_at`: when the queue was handed each of them, where it tells.
+    """
+    sent_at = sent_at or [None] * len(bodies)
     try:
-        return _accept(source, bodies)
+        return _accept(source, bodies, sent_at)
     except DataError:
         # One body that PostgreSQL refuses must not hold up the other nine for ever.
         if len(bodies) > 1:
-            return [accept(source, [body])[0] for body in bodies]
+            pairs = zip(bodies, sent_at, strict=True)
+            return [accept(source, [body], [at])[0] for body, at in pairs]
         problem = MessageNotUnderstood("not_storable", "The database refuses this message.")
         with transaction.atomic():
             hold(source, [(bodies[0], problem)])
@@ -78,8 +85,10 @@ def rehearse(source: Source, body: str | bytes) -> ApprovalTask | ExecutionNews:
     return _task(message, source, _gate_of(message, source, gates), requesters)
 
 
-def _accept(source: Source, bodies: Sequence[str | bytes]) -> list[Acceptance]:
-    read_bodies = [_read(source, body) for body in bodies]
+def _accept(
+    source: Source, bodies: Sequence[str | bytes], sent_at: Sequence[dt.datetime | None]
+) -> list[Acceptance]:
+    read_bodies = [_read(source, *pair) for pair in zip(bodies, sent_at, strict=True)]
     messages = [message for message in read_bodies if isinstance(message, IncomingMessage)]
     # Read each time, the source's own too: a policy that was changed applies at once.
     gates = list(Gate.objects.filter(Q(slug__in={m.gate for m in messages}) | Q(pk=source.gate_id)))
@@ -126,15 +135,21 @@ def _accept(source: Source, bodies: Sequence[str | bytes]) -> list[Acceptance]:
 
 
 def _read(
-    source: Source, body: str | bytes
+    source: Source, body: str | bytes, sent_at: dt.datetime | None = None
 ) -> IncomingMessage | ExecutionNews | MessageNotUnderstood:
     engine = kind_of(source.connection.kind)
     try:
-        message = read(body, engine.handle, source.mapping)
+        message = read(body, engine.handle, source.mapping, sent_at)
         if isinstance(message, IncomingMessage) and (
             problem := engine.problem_with(source.connection.config, message.token)
         ):
             raise MessageNotUnderstood("bad_token", problem)
+        if isinstance(message, ExecutionNews) and not source.tells_of_executions:
+            raise MessageNotUnderstood(
+                "news_not_taken",
+                "This source is not believed about executions. If nobody but EventBridge can send "
+                "this, tick “tells which executions ended” at the source, then replay.",
+            )
     except MessageNotUnderstood as problem:
         return problem
     return message
@@ -228,7 +243,9 @@ def _store(tasks: list[ApprovalTask]) -> dict[bytes, UUID]:
     """Insert what is new; ids by token digest for all of `tasks`, known ones included."""
     if not tasks:
         return {}
-    ApprovalTask.objects.bulk_create(tasks, ignore_conflicts=True)
+    # In one order, so that two batches that hold the same messages never wait crosswise.
+    in_order = sorted(tasks, key=lambda task: bytes(task.token_digest))
+    ApprovalTask.objects.bulk_create(in_order, ignore_conflicts=True)
     stored = {
         bytes(token_digest): pk
         for token_digest, pk in ApprovalTask.objects.filter(

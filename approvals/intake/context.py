@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from approvals.intake.masking import Mask
@@ -12,6 +12,8 @@ from approvals.intake.names import contexts, lookup
 MAX_ID_LENGTH = 500
 MAX_NAME_LENGTH = 200
 MAX_RETRY_COUNT = 1_000_000
+# Between a state's entry and its message. What is sent much later is sent after a redrive.
+AT_ONCE = timedelta(minutes=1)
 
 _EXECUTION_ARN = re.compile(
     r"(arn:[^:]+:states:[^:]*:[^:]*):execution:(?P<workflow>[^:]+):(?P<name>[^:]+)"
@@ -31,8 +33,9 @@ def read_context(
 
     Step Functions appends the execution's and the state machine's ARN to an EventBridge event's
     `resources`: they fill what the context object leaves out. When the state was entered is the
-    latest that anything says: after a redrive its first entry is long ago, and `sent_at`, by the
-    carrier's clock, follows at once on the true one.
+    later of its own time and the redrive's. After a redrive its own is long ago, and a message may
+    not say more: then `sent_at`, by the carrier's clock, follows at once on the true one. Else the
+    state's own counts, which all its tries share.
 
     CloudFlow's `$Context` holds `Execution.Name` and `Current.{Name,RetryCount}`, and no name of
     the flow: its author writes that beside it, as `Flow.Name` or `Execution.FlowName`. Both names
@@ -57,6 +60,15 @@ def read_context(
     workflow_id = text(MAX_ID_LENGTH, "stateMachine", "id") or _first(_WORKFLOW_ARN, arns)
     execution = _EXECUTION_ARN.fullmatch(execution_id)
     workflow = _WORKFLOW_ARN.fullmatch(workflow_id) or execution
+    retry_count = _first_count(
+        lookup(source, part, "retryCount") for source in sources for part in ("state", "current")
+    )
+    entered_at = _latest(
+        _first_instant(lookup(source, "state", "enteredTime") for source in sources),
+        _first_instant(lookup(source, "execution", "redriveTime") for source in sources),
+    )
+    if entered_at is None or (sent_at and not retry_count and sent_at - entered_at > AT_ONCE):
+        entered_at = sent_at
     return ExecutionContext(
         execution_id=execution_id,
         execution_name=text(MAX_NAME_LENGTH, "execution", "name")
@@ -65,16 +77,8 @@ def read_context(
         workflow=text(MAX_NAME_LENGTH, "stateMachine", "name")
         or (workflow["workflow"][:MAX_NAME_LENGTH] if workflow else flow),
         state=text(MAX_NAME_LENGTH, "state", "name") or text(MAX_NAME_LENGTH, "current", "name"),
-        entered_at=_latest(
-            _first_instant(lookup(source, "state", "enteredTime") for source in sources),
-            _first_instant(lookup(source, "execution", "redriveTime") for source in sources),
-            sent_at,
-        ),
-        retry_count=_first_count(
-            lookup(source, part, "retryCount")
-            for source in sources
-            for part in ("state", "current")
-        ),
+        entered_at=entered_at,
+        retry_count=retry_count,
     )
 
 

@@ -167,6 +167,9 @@ class _Functions(functions.Functions):  # type: ignore[misc]
     def call_function(self, function_name: str, resolved_args: list[Any]) -> Any:
         cost = surface if function_name in _SHALLOW else self._interpreter.weight
         self._interpreter.spend(sum(map(cost, resolved_args)))
+        match function_name, resolved_args:
+            case "join", [str(glue), list(parts)]:  # copies what stands between once for each
+                self._interpreter.spend(surface(glue) * len(parts))
         return super().call_function(function_name, resolved_args)
 
 

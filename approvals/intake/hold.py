@@ -29,6 +29,8 @@ def hold(source: Source, held: Sequence[tuple[str | bytes, MessageNotUnderstood]
                 shown=masked(text, handle=handle),
             )
         )
+    # In one order, as tasks are.
+    rows.sort(key=lambda row: bytes(row.body_digest))
     QuarantinedMessage.objects.bulk_create(rows, ignore_conflicts=True)
     new = QuarantinedMessage.objects.filter(pk__in=[row.pk for row in rows])
     record(

@@ -50,7 +50,7 @@ class Receiver:
         with self.busy:
             close_old_connections()
             if items:
-                accept(self.source, [item.body for item in items])
+                accept(self.source, [item.body for item in items], [item.sent_at for item in items])
                 queue.forget(items)
             polled = {"last_poll_at": Now(), "last_error": ""}
             if items:
@@ -118,6 +118,7 @@ def _settings(source: Source) -> tuple[object, ...]:
         source.region,
         source.endpoint_url,
         source.mapping,
+        source.tells_of_executions,
         source.gate_id,
         source.connection.config,
         source.connection.probe_seconds,

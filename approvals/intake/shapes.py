@@ -6,6 +6,7 @@ reviewer sees, with the token masked (`masking`).
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from approvals.engines.base import Handle
@@ -36,12 +37,15 @@ MAX_TOKEN_LENGTH = 2_048
 
 
 def read(
-    body: str | bytes, handle: Handle = Handle.TOKEN, mapping: Mapping[str, str] | None = None
+    body: str | bytes,
+    handle: Handle = Handle.TOKEN,
+    mapping: Mapping[str, str] | None = None,
+    sent_at: datetime | None = None,
 ) -> IncomingMessage | ExecutionNews:
     """The message in `body`, at most 1 MiB of JSON in any shape seen in the wild.
 
     `handle` is what the engine that waits hands over; `mapping` a source's own JMESPath
-    expressions, for shapes that nobody has seen yet.
+    expressions, for shapes that nobody has seen yet; `sent_at` when the queue was handed it.
 
     Raises `MessageNotUnderstood`, and nothing else. Its codes: `too_large`, `not_text`, `empty`,
     `not_json`, `duplicate_key`, `too_deep`, `not_object`, `not_a_notification`,
@@ -54,7 +58,7 @@ def read(
     payload = mapped(unwrapped.payload, mapping, handle) if mapping else unwrapped.payload
     token = _token(payload, handle)
     mask = Mask(token, handle)
-    context = read_context(payload, unwrapped.resources, mask, unwrapped.sent_at)
+    context = read_context(payload, unwrapped.resources, mask, unwrapped.sent_at or sent_at)
     inner_key = _input_key(payload)
     inner = payload[inner_key] if inner_key else {}
     fields, shown = read_fields(payload, inner, mask)

@@ -205,6 +205,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='source',
+            name='tells_of_executions',
+            field=models.BooleanField(default=False, help_text='Believe its events “Step Functions Execution Status Change”, which retire tasks of the whole connection. Tick it only where nobody but EventBridge can send them.', verbose_name='tells which executions ended'),
+        ),
+        migrations.AddField(
+            model_name='source',
             name='topic_arns',
             field=models.TextField(blank=True, help_text='The ARNs of the SNS topics that may send, one a line.', verbose_name='topics'),
         ),
@@ -231,7 +236,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='source',
             name='kind',
-            field=models.CharField(choices=[('sqs', 'Amazon SQS queue'), ('mns', 'Alibaba Cloud MNS (SMQ) queue'), ('webhook', 'Webhook (also for EventBridge API destinations)'), ('sns', 'Amazon SNS topic over HTTPS')], default='sqs', max_length=20),
+            field=models.CharField(choices=[('sqs', 'Amazon SQS queue'), ('mns', 'Alibaba Cloud MNS (SMQ) queue'), ('webhook', 'Webhook'), ('sns', 'Amazon SNS topic over HTTPS')], default='sqs', max_length=20),
         ),
         migrations.AlterField(
             model_name='source',

@@ -60,8 +60,9 @@ class ApprovalTask(models.Model):
     execution_name = models.CharField(max_length=200, blank=True)
     execution_id = models.CharField(max_length=500, blank=True)
     state = models.CharField(max_length=200, blank=True)
-    entered_at = models.DateTimeField(null=True)  # the state, by the engine's clock
-    retry_count = models.PositiveIntegerField(default=0, db_default=0)  # of the state; a retry has a new token
+    entered_at = models.DateTimeField(null=True)  # the state, by the engine's or queue's clock
+    # Of the state; each retry has a new token.
+    retry_count = models.PositiveIntegerField(default=0, db_default=0)
     dedupe_key = models.CharField(max_length=200, blank=True)
 
     received_at = models.DateTimeField(db_default=models.functions.Now())

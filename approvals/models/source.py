@@ -1,10 +1,13 @@
 """Where messages enter."""
 
+import re
+
 from django.contrib.postgres.functions import RandomUUID
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 
+from approvals.engines.credentials import is_free_header
 from approvals.intake.mapping import problems_with
 from approvals.models.connection import Connection
 from approvals.models.fields import is_address
@@ -18,7 +21,7 @@ class Source(models.Model):
     class Kind(models.TextChoices):
         SQS = "sqs", "Amazon SQS queue"
         MNS = "mns", "Alibaba Cloud MNS (SMQ) queue"
-        WEBHOOK = "webhook", "Webhook (also for EventBridge API destinations)"
+        WEBHOOK = "webhook", "Webhook"
         SNS = "sns", "Amazon SNS topic over HTTPS"
 
     class Auth(models.TextChoices):
@@ -51,6 +54,13 @@ class Source(models.Model):
         blank=True,
         help_text="JMESPath expressions for messages of another shape, by field: "
         '{"token": "detail.callback.token"}.',
+    )
+
+    tells_of_executions = models.BooleanField(
+        "tells which executions ended",
+        default=False,
+        help_text="Believe its events “Step Functions Execution Status Change”, which retire tasks "
+        "of the whole connection. Tick it only where nobody but EventBridge can send them.",
     )
 
     # Queues
@@ -113,3 +123,11 @@ class Source(models.Model):
                 raise ValidationError({"topic_arns": "Name the topics that may send."})
         elif self.is_called and self.auth == self.Auth.SNS:
             raise ValidationError({"auth": "Only an SNS topic shows the signature of SNS."})
+        elif self.is_called and self.auth == self.Auth.API_KEY and not self._takes_a_key():
+            words = "Name a free header of letters, digits and dashes, such as X-API-Key."
+            raise ValidationError({"header_name": words})
+
+    def _takes_a_key(self) -> bool:
+        """Whether a key can come in the header of this name: web servers drop underscores."""
+        plain = re.fullmatch(r"[A-Za-z0-9-]+", self.header_name)
+        return bool(plain) and is_free_header(self.header_name)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from django.core import checks
 from django.db import DatabaseError, transaction
 
+from approvals.engines.addresses import read_entries
 from approvals.engines.base import Handle
 from approvals.engines.registry import engine_for, kind_of
 from approvals.errors import EngineError
@@ -19,7 +20,7 @@ from approvals.findings import Finding, Level
 from approvals.intake.accept import accept
 from approvals.intake.sources.base import SourceUnavailable
 from approvals.intake.sources.registry import called, polled
-from approvals.models import Connection, Source
+from approvals.models import Connection, DefinitionLookup, Source
 from approvals.operations import health, queries
 from approvals.people.eligibility import out_of_reach
 
@@ -45,6 +46,12 @@ def examine_installation() -> Iterator[Finding]:
             "Check BROKER_URL.",
         )
     yield from _backlog()
+    if not Source.objects.exists():
+        yield Finding(
+            WARNING,
+            "There is no source yet, so no message can come.",
+            "Make a gate, a connection and a source under Configuration (/admin/).",
+        )
 
 
 def _backlog() -> Iterator[Finding]:
@@ -66,6 +73,13 @@ def examine_connection(connection: Connection) -> Iterator[Finding]:
         yield Finding(BAD, str(error), "Mend the connection in the admin.")
         return
     yield from engine.examine()
+    failing = DefinitionLookup.objects.filter(connection=connection, failures__gt=5).count()
+    if failing:
+        yield Finding(
+            WARNING,
+            f"The definitions of {failing} waiting steps could not be read in many tries.",
+            "The log says why (“times not read”). Until then their gate's times stand.",
+        )
     if kind_of(connection.kind).handle is Handle.TOKEN and not connection.probe_seconds:
         yield Finding(
             WARNING,
@@ -121,9 +135,9 @@ def _sample(source: Source) -> str:
     """A canonical message with a token that no engine knows."""
     handle = kind_of(source.connection.kind).handle
     if handle is Handle.URL:
-        host = source.connection.config.hosts[0].removeprefix("*.")
-        address = host if "//" in host else f"https://{host}"
-        token = {"callbackUrl": f"{address}/doctor/{secrets.token_urlsafe(8)}"}
+        entries = read_entries(source.connection.config.hosts)
+        host = entries[0].example if entries else "https://example.com"
+        token = {"callbackUrl": f"{host}/doctor/{secrets.token_urlsafe(8)}"}
     else:
         token = {"taskToken": f"countersign-doctor-{secrets.token_urlsafe(24)}"}
     return json.dumps(token | {"title": "Test by manage.py doctor", "requestedBy": "doctor"})

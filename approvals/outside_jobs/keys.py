@@ -56,10 +56,13 @@ def _issue(prefix: str, key: JobKey) -> Issued:
 
 @transaction.atomic
 def revoke(key: JobKey, actor: User) -> None:
-    """From now on nobody is let in with it."""
+    """From now on nobody is let in with it; nothing if somebody was first."""
     said = {"gate": key.gate.slug} if key.gate else {}
-    record(event(Action.KEY_REVOKED, task=key.task, actor=actor, key=key.pk, name=key.name, **said))
-    key.delete()
+    deleted, _ = JobKey.objects.filter(pk=key.pk).delete()
+    if deleted:
+        record(
+            event(Action.KEY_REVOKED, task=key.task, actor=actor, key=key.pk, name=key.name, **said)
+        )
 
 
 def find(secret: str) -> JobKey:

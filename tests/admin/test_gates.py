@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 
 from approvals.admin.examples import ASK
+from approvals.admin.gates import GateAdmin
 from approvals.models import AuditEvent, Gate, JobKey
 from tests.admin.test_configuration import change, configured
 from tests.factories import GateFactory, task_for
@@ -43,6 +44,15 @@ def test_a_key_needs_a_name(administrator, jobs, name):
     assert not JobKey.objects.exists()
 
 
+def test_a_gate_has_so_many_keys_and_no_more(administrator, jobs):
+    JobKey.objects.bulk_create(
+        JobKey(gate=jobs, name="old", digest=bytes([n] * 32)) for n in range(GateAdmin.most_keys)
+    )
+    response = administrator.post(url("key_new", jobs.pk), {"name": "One more"}, follow=True)
+    assert "Revoke one first" in response.content.decode()
+    assert JobKey.objects.count() == GateAdmin.most_keys
+
+
 def test_a_runners_key_is_revoked(administrator, jobs, ada):
     administrator.post(url("key_new", jobs.pk), {"name": "The cluster"})
     address = url("key_revoke", jobs.pk, JobKey.objects.get().pk)
@@ -65,7 +75,10 @@ def test_the_example_beside_a_runners_key_works(administrator, jobs, live_server
         capture_output=True,
         text=True,
     )
-    claimed = json.loads(done.stdout)
+    body, status = done.stdout.split("\n")[:2]
+    claimed = json.loads(body)
+    assert status == "200"
+    assert "If one waits, this takes it." in response.content.decode()
     assert (claimed["taskId"], claimed["title"]) == (str(task.pk), "Count the words")
 
 

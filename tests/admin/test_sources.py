@@ -1,6 +1,7 @@
 """A source is wired in the admin: its mapping tried before it is saved, its keys shown once."""
 
 import json
+import re
 import subprocess
 from typing import Any
 
@@ -190,6 +191,27 @@ def test_a_mapping_is_saved_on_the_record(administrator, webhook):
     assert webhook.mapping == {}
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        r"""{"title": "'\u0000'"}""",
+        r"""{"title": "'\ud800'"}""",
+        r"""{"\ud800": "x"}""",
+        '{"title": "a", "title": "b"}',
+        '{"title": ' + "9" * 5_000 + "}",
+        "[" * 10_000,
+    ],
+    ids=["NUL", "half a character", "half a field", "twice", "huge", "deep"],
+)
+def test_a_mapping_that_can_not_be_kept_is_not_saved(administrator, webhook, typed):
+    response = change(administrator, webhook, mapping=typed)
+    assert response.context["adminform"].form.errors["mapping"]
+    response = tried(administrator, webhook, "{}", mapping=typed)
+    assert "Correct the mapping" in response.context["trial"].problem
+    webhook.refresh_from_db()
+    assert webhook.mapping == {}
+
+
 def test_a_mapping_with_a_mistake_is_not_saved(administrator, webhook):
     html = change(administrator, webhook, mapping='{"title": "a.["}').content.decode()
     assert "can&#x27;t be read at character" in html
@@ -223,6 +245,16 @@ def test_the_address_for_callers_is_shown(administrator, webhook, source):
 
 def issue(client, source):
     return client.post(url("key_new", source.pk))
+
+
+@pytest.mark.parametrize("name", ["X_API_Key", "X API Key", "Host", "Content-Type", "`id`"])
+def test_a_key_stands_in_a_header_that_reaches_us(administrator, webhook, name):
+    """Web servers drop names with underscores, so that nobody would be let in."""
+    html = change(administrator, webhook, auth="api_key", header_name=name).content.decode()
+    assert "such as X-API-Key" in html
+    change(administrator, webhook, auth="api_key", header_name="X-Our-Key")
+    webhook.refresh_from_db()
+    assert (webhook.auth, webhook.header_name) == ("api_key", "X-Our-Key")
 
 
 def test_a_new_key_is_shown_once(administrator, webhook, ada):
@@ -293,6 +325,17 @@ def test_a_queue_and_a_topic_that_signs_need_no_keys(administrator, source):
         assert 'id="keys"' not in administrator.get(url("change", one.pk)).content.decode()
         issue(administrator, one)
     assert not SourceKey.objects.exists()
+
+
+@pytest.mark.parametrize("hosts", ["*.logic.azure.com", "http://127.0.0.1:5678", "flows.test:8443"])
+def test_the_example_is_a_message_that_the_connection_takes(administrator, webhook, hosts):
+    webhook.connection = ConnectionFactory(kind="callback_url", hosts=hosts)
+    webhook.auth = Source.Auth.BEARER
+    webhook.save()
+    example = issue(administrator, webhook).context["key"].example
+    body = re.search(r"--data-raw '(.*)'$", example)[1]
+    [acceptance] = accept(webhook, [body])
+    assert acceptance.problem is None
 
 
 def test_a_topic_that_shows_a_password_is_subscribed_with_it(administrator):

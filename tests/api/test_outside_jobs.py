@@ -167,6 +167,16 @@ def test_other_content_types_are_refused(claimed, call, kind):
     assert (answer.status_code, answer.json()["error"]) == (415, "not_json")
 
 
+def test_a_body_in_chunks_is_refused_instead_of_lost(claimed, call):
+    """Django reads nothing of it, so that the job's result would be null."""
+    said = claimed()
+    answer = call(
+        f"tasks/{said['taskId']}/success", said["jobKey"], HTTP_TRANSFER_ENCODING="chunked"
+    )
+    assert (answer.status_code, answer.json()["error"]) == (411, "no_length")
+    assert ApprovalTask.objects.get().is_pending
+
+
 def test_a_number_stays_the_number_that_the_job_sent(claimed, call):
     said = claimed()
     body = b'{"output":[1.2345678901234567E-5,0.1000000000000000055511,12345678901234567890123]}'

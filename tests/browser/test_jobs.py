@@ -83,8 +83,8 @@ def test_progress_moves_while_one_looks(jobs, alice, page: Page, live_server, le
     let_in(page.context, alice)
     page.goto(f"{live_server.url}/tasks/{jobs[1].task.pk}/?tab=jobs")
     detail = page.locator("#detail")
-    expect(detail.get_by_text("35 %")).to_be_visible()
+    expect(detail.get_by_text("35%")).to_be_visible()
     report.heartbeat(jobs[1].task.pk, jobs[1].task.job_keys.get(), 60)
-    expect(detail.get_by_text("60 %")).to_be_visible(timeout=20_000)
-    expect(page.locator("#list").get_by_text("60 %")).to_be_visible(timeout=20_000)
+    expect(detail.get_by_text("60%")).to_be_visible(timeout=20_000)
+    expect(page.locator("#list").get_by_text("60%")).to_be_visible(timeout=20_000)
     assert complaints == []

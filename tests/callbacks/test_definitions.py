@@ -14,7 +14,9 @@ from approvals.callbacks import definitions
 from approvals.decisions.decide import decide
 from approvals.intake.accept import accept
 from approvals.jobs import read_definitions, send_heartbeats
-from approvals.models import ApprovalTask, AuditEvent, Decision, DefinitionLookup, Heartbeat
+from approvals.models import ApprovalTask, AuditEvent, Decision, DefinitionLookup, Gate, Heartbeat
+from approvals.outside_jobs import keys
+from approvals.outside_jobs.claim import claim
 from approvals.states import Verdict
 from tests.concurrency import at_once
 from tests.conftest import person
@@ -231,3 +233,37 @@ def test_nobody_decides_later_than_the_definition_allows(asks, gate):
     read_definitions()
     left = ApprovalTask.objects.get().deadline - timezone.now()
     assert dt.timedelta(minutes=9) < left < dt.timedelta(minutes=11)
+
+
+def test_a_job_that_runs_before_the_times_are_known_is_kept_alive_while_it_is_heard_of(
+    asks, fake, ada
+):
+    at = SourceFactory(
+        connection=ConnectionFactory(
+            kind="step_functions", endpoint_url=fake.url, probe_seconds=None
+        )
+    )
+    spark = GateFactory(slug="spark", kind=Gate.Kind.JOB)
+    runs, waits = asks(spark, "one", at, heartbeat=60), asks(spark, "two", at, heartbeat=60)
+    runner = keys.issue_runner_key(spark, "cluster", ada)
+    assert claim(runner.key).key.task == runs
+    read_definitions()
+    assert Heartbeat.objects.get(task=runs).until is not None
+    assert Heartbeat.objects.get(task=waits).until is None, "nobody has taken it yet"
+
+
+def test_a_broker_that_hangs_holds_up_messages_once_in_a_while(monkeypatch):
+    tried = []
+
+    def hang(name: str) -> None:
+        tried.append(name)
+        raise ConnectionError
+
+    monkeypatch.setattr(definitions, "_quiet_until", float("-inf"))
+    monkeypatch.setattr(definitions.current_app, "send_task", hang)
+    for _ in range(3):
+        definitions._nudge()
+    assert len(tried) == 1
+    monkeypatch.setattr(definitions, "_quiet_until", time.monotonic())
+    definitions._nudge()
+    assert len(tried) == 2

@@ -4,6 +4,7 @@ import datetime as dt
 import time
 
 import pytest
+from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -186,3 +187,20 @@ def test_a_clock_that_was_set_back_puts_nothing_off(waiting, monkeypatch):
 
     assert (one.calls(HEARTBEAT), other.calls(HEARTBEAT)) == (2, 1)
     assert Heartbeat.objects.get(task=other.task).due_at == planned
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_somebody_else_has_in_hand_is_left_to_them_and_the_rest_is_planned(waiting):
+    held, free = waiting(heartbeat_seconds=60).task, waiting(heartbeat_seconds=60).task
+    batch = heartbeats._claim()
+    with transaction.atomic():
+        list(Heartbeat.objects.select_for_update().filter(task=held))
+        began = time.monotonic()
+        at_once(lambda: heartbeats._write([heartbeats.Result(due, 50.0) for due in batch]))
+        assert time.monotonic() - began < 20, "whoever waits with rows in hand may deadlock"
+    pauses = {
+        beat.task_id: (beat.due_at - timezone.now()).total_seconds()
+        for beat in Heartbeat.objects.all()
+    }
+    assert pauses[held.pk] < 16, "as leased: it is sent again soon"
+    assert pauses[free.pk] > 20

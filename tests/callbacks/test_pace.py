@@ -251,7 +251,7 @@ def test_look_ups_leave_room_for_answers(alibaba, flows, gate, alice):
 
     send_heartbeats()
 
-    assert calls(alibaba, LOOK) == 5, "half of the bucket"
+    assert calls(alibaba, LOOK) == 3, "half of the bucket, and a look-up at a deadline, are left"
     callbacks = [approve(task, alice) for task in tasks[:5]]
     assert [deliver(one.pk) for one in callbacks] == [CallbackStatus.DELIVERED] * 5
 
@@ -261,14 +261,14 @@ def test_look_ups_that_found_no_room_are_planned_for_soon_and_say_nothing(alibab
         waits(alibaba, flows, gate)
     send_heartbeats()
     late = Heartbeat.objects.filter(sent_at=None)
-    assert late.count() == 7
+    assert late.count() == 9
     assert {beat.error for beat in late} == {""}
     pauses = [(beat.due_at - timezone.now()).total_seconds() for beat in late]
     assert all(0 < pause <= 300 for pause in pauses)
     later(flows.connection_id, 1_000_000)
     Heartbeat.objects.update(due_at=Now())
     send_heartbeats()
-    assert calls(alibaba, LOOK) == 10
+    assert calls(alibaba, LOOK) == 6
 
 
 def test_a_flood_of_look_ups_delays_no_heartbeat_of_step_functions(alibaba, flows, gate, waiting):
@@ -323,6 +323,21 @@ def test_tasks_past_their_deadline_are_asked_about_when_there_is_room(alibaba, f
     expire_tasks()
     task.refresh_from_db()
     assert task.status == TaskStatus.EXPIRED
+
+
+def test_many_that_wait_leave_room_to_ask_whether_time_ran_out(alibaba, flows, gate):
+    late, *_ = [waits(alibaba, flows, gate) for _ in range(12)]
+    _, _, _, name = late.execution_id.split("/")
+    past = Now() - dt.timedelta(seconds=1)
+    ApprovalTask.objects.filter(pk=late.pk).update(deadline=past, expiry_due_at=past)
+    Heartbeat.objects.filter(task=late).update(due_at=Now() + dt.timedelta(hours=1))
+    send_heartbeats()
+    alibaba.cloudflow.stop("refunds", name, "TimedOut")
+
+    expire_tasks()
+
+    late.refresh_from_db()
+    assert late.status == TaskStatus.EXPIRED
 
 
 @pytest.fixture(autouse=True)

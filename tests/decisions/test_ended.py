@@ -10,13 +10,24 @@ from typing import Any
 import pytest
 from django.db import connection as database, connections, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from approvals import jobs
+from approvals.decisions import ended
 from approvals.decisions.decide import decide
 from approvals.decisions.expire import TIME_RAN_OUT, WORKFLOW_ENDED
 from approvals.errors import AlreadySettled
+from approvals.intake import quarantine
 from approvals.intake.accept import accept
-from approvals.models import ApprovalTask, AuditEvent, Decision, EndedExecution, Heartbeat, Source
+from approvals.models import (
+    ApprovalTask,
+    AuditEvent,
+    Decision,
+    EndedExecution,
+    Heartbeat,
+    QuarantinedMessage,
+    Source,
+)
 from approvals.states import TaskStatus, Verdict
 from tests.concurrency import at_once
 from tests.conftest import person
@@ -158,6 +169,19 @@ def test_a_step_entered_after_the_end_waits_though_nobody_told_of_the_redrive(ga
     assert status_of(task) == PENDING
 
 
+@pytest.mark.parametrize("entered", [STARTED, NO_ENTRY], ids=["first-entry", "no-entry"])
+def test_a_step_asked_anew_by_a_redrive_waits_though_its_message_is_first(gate, source, entered):
+    """Nothing in the message says so; the queue knows that it was sent after the end."""
+    take(source, told())
+    late, anew = [
+        accept(source, [asking(entered=entered)], [at(sent)])[0].task_id
+        for sent in (STARTED + 100, AFTERWARDS)
+    ]
+    take(source, told(), redriven())
+    status = dict(ApprovalTask.objects.values_list("pk", "status"))
+    assert (status[late], status[anew]) == (CANCELLED, PENDING)
+
+
 @pytest.mark.parametrize("together", [True, False])
 def test_words_that_come_late_or_again_change_nothing(gate, source, together):
     words = [redriven(), told(), redriven(), told()]
@@ -278,3 +302,21 @@ def test_many_ends_messages_and_decisions_at_once_never_wait_crosswise(gate, sou
     )
     assert [result for result in results if isinstance(result, Exception)] == []
     assert not ApprovalTask.objects.pending().exists()
+
+
+def test_a_source_that_is_not_believed_ends_nothing_until_it_is(gate, source, olive):
+    [task] = take(source, asking())
+    Source.objects.filter(pk=source.pk).update(tells_of_executions=False)
+    source.refresh_from_db()
+    [acceptance] = accept(source, [told()])
+    assert acceptance.problem.code == "news_not_taken"
+    assert status_of(task) == PENDING
+    held = QuarantinedMessage.objects.get()
+    Source.objects.filter(pk=source.pk).update(tells_of_executions=True)
+    quarantine.replay(held.pk, actor=olive)
+    assert status_of(task) == CANCELLED
+
+
+def test_news_from_the_future_do_not_outrank_all_that_come_later(gate, source):
+    take(source, told(stopDate=4_102_444_800_000))  # in 2100
+    assert EndedExecution.objects.get().ended_at <= timezone.now() + ended.CLOCK_SKEW

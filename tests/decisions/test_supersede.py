@@ -106,6 +106,12 @@ def test_another_connection_is_another_engine(source, gate):
     assert status(old, new) == [PENDING, PENDING]
 
 
+def test_a_source_can_not_take_the_place_of_anothers_tasks(source, gate):
+    [old] = take(source, a_try(0))
+    take(SourceFactory(connection=source.connection), a_try(1))
+    assert status(old) == ["pending"]
+
+
 def test_of_the_iterations_of_a_map_the_one_with_the_same_payload_goes(source, gate):
     one, two, three = take(source, *(a_try(0, input={"order": n}) for n in (1, 2, 3)))
     [retry] = take(source, a_try(1, input={"order": 2}))
@@ -133,6 +139,13 @@ def test_another_payload_takes_the_place_of_the_only_one_that_waits(source, gate
     [old] = take(source, a_try(0))
     [new] = take(source, a_try(1, input={"order": 8}))
     assert status(old, new) == [SUPERSEDED, PENDING]
+
+
+def test_a_retry_whose_first_try_never_came_takes_no_other_iterations_place(source, gate):
+    times = ["2026-01-01T00:00:00.100Z", "2026-01-01T00:00:00.200Z"]
+    [other] = take(source, a_try(0, entered=times[0], input={"order": 1}))
+    [retry] = take(source, a_try(1, entered=times[1], input={"order": 2}))
+    assert status(other, retry) == [PENDING, PENDING]
 
 
 def test_another_payload_takes_nobodys_place_where_several_ran(source, gate, alice):

@@ -194,6 +194,15 @@ def test_the_runner_ends_where_no_job_waits(runner: Runner) -> None:
     assert runner.once("false").returncode == 0
 
 
+def test_the_runner_takes_no_job_for_a_program_that_is_not_there(runner: Runner) -> None:
+    task = task_for(runner.gate)
+    done = runner.once("spark-sumbit", "report.py")
+    assert done.returncode == 1
+    assert "no program “spark-sumbit”" in done.stderr
+    task.refresh_from_db()
+    assert task.outside_job.claimed_at is None
+
+
 def test_a_command_reports_its_progress_by_the_script(runner: Runner) -> None:
     task = task_for(runner.gate)
     script = EXAMPLES / "outside-job/report.sh"

@@ -16,7 +16,7 @@ from approvals.callbacks.outbox import LEASE
 from approvals.engines import callback_url, credentials, exchange
 from approvals.engines.base import EngineConfig, Fate, Step
 from approvals.engines.callback_url import CallbackURL
-from approvals.engines.credentials import LONGEST, UNTOLD, read_grant
+from approvals.engines.credentials import LONGEST, UNTOLD, Grant, read_grant
 from approvals.engines.registry import kind_of
 from approvals.errors import (
     CallbackRefused,
@@ -439,13 +439,21 @@ def test_how_long_an_access_token_lives_is_never_believed_without_a_limit(server
         body = f'{{"access_token": "a", "expires_in": {said}}}'.encode()
         return read_grant(exchange.Answer(200, body)).seconds
 
-    assert [lives(said) for said in ("NaN", "-5", "null", '"60"', "Infinity")] == [
+    told = ("NaN", "-5", "null", "1" + "0" * 400, '"60"', "Infinity")
+    assert [lives(said) for said in told] == [
+        UNTOLD,
         UNTOLD,
         UNTOLD,
         UNTOLD,
         60.0,
         LONGEST,
     ]
+
+
+def test_an_answer_that_nests_without_end_is_no_access_token() -> None:
+    grant = read_grant(exchange.Answer(200, b"[" * 60_000))
+    assert isinstance(grant, Grant)
+    assert grant.token == ""
 
 
 # --- Google --------------------------------------------------------------------------------------

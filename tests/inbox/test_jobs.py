@@ -56,7 +56,7 @@ def test_a_row_says_how_far_its_job_is(job, runner, web):
     report.heartbeat(running.task.pk, key, 40, "Stage <i> 3")
     page = web.get("/?tab=jobs").content.decode()
     assert "running on driver-7 &lt;b&gt; · Stage &lt;i&gt; 3" in page
-    assert "40 %" in page
+    assert "40%" in page
     assert 'value="40"' in page
     assert "waiting for a runner" in page
     OutsideJob.objects.filter(task=running.task).update(heard_at=Now() - dt.timedelta(minutes=12))
@@ -135,6 +135,20 @@ def test_people_settle_a_job_by_hand_with_a_word_on_how_they_know(job, web, verd
     done = web.get("/?tab=done").content.decode()
     assert ids_on(done.encode()) == [str(one.task.pk)]
     assert word in done
+
+
+def test_a_settled_job_shows_no_bar_that_has_stopped_half_way(job, runner, web):
+    one = job()
+    key = claim(runner.key, "driver-7").key
+    report.heartbeat(one.task.pk, key, 40, "Stage 3")
+    url = f"/tasks/{one.task.pk}/"
+    asked = web.get(f"{url}decide/?verdict=approve").content.decode()
+    assert "What the job itself reports later is refused." in asked
+    report.success(one.task.pk, key, None)
+    page = web.get(url).content.decode()
+    assert "<progress" not in page
+    for said in ("Ran on", "Progress by then", "40%", "Stage 3"):
+        assert said in page, said
 
 
 def test_two_people_have_to_say_so_where_the_gate_wants_two(job, job_gate, web, bob, signed_in):

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from approvals.callbacks import outbox
 from approvals.decisions.decide import decide
 from approvals.decisions.expire import retire
-from approvals.models import ApprovalTask, Callback, Decision, Gate, User
+from approvals.models import ApprovalTask, Callback, Connection, Decision, Gate, User
 from approvals.states import AttemptResult, CallbackStatus, Verdict
 from tests.conftest import TEAM, person
 from tests.factories import GateFactory, task_for
@@ -105,6 +105,32 @@ def test_a_refused_answer_is_shown_with_its_reason(gate: Gate, web: Client, bob:
     )
     page = web.get(f"/tasks/{task.pk}/").content.decode()
     assert "could not be told: It knows no such token." in page
+
+
+def test_an_address_is_no_engines_name_and_has_no_history(
+    gate: Gate, web: Client, bob: User
+) -> None:
+    task = task_for(gate)
+    Connection.objects.update(kind="callback_url", hosts="flows.test")
+    callback = settled(task, bob)
+    lease = outbox.take(callback.pk)
+    outbox.finish(lease, CallbackStatus.UNCONFIRMED, result=AttemptResult.UNKNOWN)
+    page = web.get(f"/tasks/{task.pk}/").content.decode()
+    assert "The workflow was told, but its answer was lost; it is told again." in page
+    callback.refresh_from_db()
+    outbox.settle_unconfirmed(callback, CallbackStatus.DELIVERED, "found")
+    page = web.get(f"/tasks/{task.pk}/").content.decode()
+    assert page.count("The workflow has been told") == 2  # above, and in the timeline
+
+
+def test_whoever_opens_a_task_that_was_superseded_is_led_to_the_newer_one(
+    gate: Gate, web: Client
+) -> None:
+    older, newer = (task_for(gate, dedupeKey="order 7") for _ in range(2))
+    page = web.get(f"/tasks/{older.pk}/").content.decode()
+    assert page.count("a newer task took the place of this one") == 1
+    assert f'<a href="/tasks/{newer.pk}/">Open the newer task</a>' in page
+    assert "There is nothing for you to decide here." in page
 
 
 def test_a_workflow_that_ended_is_said_to_have(gate: Gate, web: Client) -> None:

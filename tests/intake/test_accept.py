@@ -2,8 +2,11 @@
 
 import datetime as dt
 import json
+import threading
+import time
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from approvals.intake import quarantine
@@ -93,6 +96,29 @@ def test_two_receivers_with_the_same_batch_at_once_make_each_task_once(source, g
     assert not [one for one in results if isinstance(one, Exception)]
     assert ApprovalTask.objects.count() == Heartbeat.objects.count() == 10
     assert AuditEvent.objects.filter(action="received").count() == 10
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("gate_of", ["refunds", "unheard-of"], ids=["tasks", "quarantine"])
+def test_receivers_with_the_same_messages_in_another_order_never_wait_crosswise(
+    source, gate, gate_of
+):
+    """Both wait for the middle one, with one in hand that the other wants next."""
+    bodies = [message(gate=gate_of) for _ in range(3)]
+    stored = threading.Event()
+
+    def middle() -> None:
+        with transaction.atomic():
+            accept(source, bodies[1:2])
+            stored.set()
+            time.sleep(1.5)
+
+    def batch(bodies: list[str]) -> None:
+        assert stored.wait(20)
+        accept(source, bodies)
+
+    results = at_once(middle, lambda: batch(bodies), lambda: batch(bodies[::-1]))
+    assert [one for one in results if isinstance(one, Exception)] == []
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,12 @@ def test_when_the_state_was_entered_is_the_latest_that_anything_says() -> None:
     assert entered({"context": redriven}) == dt.datetime(2026, 11, 18, 10, tzinfo=dt.UTC)
     sent = dt.datetime(2026, 11, 18, 10, 27, 41, tzinfo=dt.UTC)
     assert entered(in_sns(plain)) == sent
+    assert entered(in_sns({"context": context()})) == sent, "long after: asked anew by a redrive"
+    at_once = {"Execution": {}, "Task": {"Token": "token-1"}}
+    at_once["State"] = {"EnteredTime": "2026-11-18T10:27:40.5Z"}
+    assert entered(in_sns({"context": at_once})) == sent - dt.timedelta(seconds=0.5)
+    retried = context() | {"State": {"EnteredTime": "2026-11-18T09:00:00Z", "RetryCount": 1}}
+    assert entered(in_sns({"context": retried})) == dt.datetime(2026, 11, 18, 9, tzinfo=dt.UTC)
     assert entered(event | {"detail": plain}) == sent
     assert entered(in_sns(event | {"detail": plain, "time": "2026-11-18T10:00:00Z"})) == (
         dt.datetime(2026, 11, 18, 10, tzinfo=dt.UTC)

@@ -271,6 +271,7 @@ LARGE = {
         "[" + ",".join(["list"] * 190) + "]|[*].map(&to_string(@),@)",
         "list[?@==@]|[?@==@]|[?contains([@],@)]|[?to_string(@)!='']",
         "list[*].[x,x,x,x][].[@,@,@][].[@,@,@][].[@,@,@][]",
+        "join(text, list[*].s)",
     ],
 )
 def test_no_expression_hangs_on_a_large_message(expression):

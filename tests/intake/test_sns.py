@@ -207,6 +207,25 @@ class TestSigned(SignedContract):
         assert post(source, call_of(without)).status_code == 403
         assert stored() == before
 
+    @pytest.mark.parametrize(
+        "beside",
+        [
+            {"taskToken": "forged", "title": "Pay me"},
+            {"Context": {"Task": {"Token": "forged"}, "Execution": {"Name": "x"}}},
+            {"detail-type": "x", "source": "x", "detail": {"taskToken": "forged"}},
+        ],
+    )
+    def test_what_stands_beside_the_signed_fields_is_not_read(self, beside):
+        """Whoever reads a topic has notifications that SNS has signed."""
+        source = self.new_source()
+        right = self.signer.sign(envelope(source.topic_arns, message(title="Refund 1")))
+        answer = post(source, call_of(right | beside))
+        assert answer.status_code == 202
+        task = ApprovalTask.objects.get()
+        assert (task.title, task.token.reveal() != "forged") == ("Refund 1", True)
+        nothing = self.signer.sign(envelope(source.topic_arns, '{"no": "token"}'))
+        assert post(source, call_of(nothing | beside)).json()["error"] == "no_token"
+
     @pytest.mark.parametrize("version", ["1", "2"])
     @pytest.mark.parametrize("more", [{}, {"Subject": "A refund\nfor ü"}, {"Subject": None}])
     def test_both_signatures_are_understood_with_and_without_a_subject(self, version, more):
@@ -453,6 +472,13 @@ class TestConfirmation:
             self.findings()[f"Whether {arn} is subscribed can't be seen: AuthorizationError."]
             == Level.WARNING
         )
+
+    def test_an_endpoint_that_is_no_address_is_said_instead_of_raised(self):
+        self.source.endpoint_url = "http://[x"
+        self.source.save()
+        assert any("can't be seen: ValueError" in what for what in self.findings())
+        answer = post(self.source, call_of(self.signer.sign(confirmation(self.source.topic_arns))))
+        assert (answer.status_code, answer.json()["error"]) == (503, "not_confirmed")
 
     def test_doctor_misses_topics_and_keys(self):
         self.source.topic_arns = ""

@@ -1,5 +1,6 @@
 """The SQS source and the receiver, on an emulated queue."""
 
+import datetime as dt
 import os
 import signal
 import subprocess
@@ -40,6 +41,12 @@ class TestSQS(PolledSourceContract):
 
     def left(self) -> int:
         return messages_in(self.sqs, self.queue_url)
+
+    def test_the_queue_says_when_a_message_was_sent(self):
+        self.send("one")
+        [item] = self.source().receive()
+        assert item.sent_at
+        assert abs(dt.datetime.now(dt.UTC) - item.sent_at) < dt.timedelta(minutes=1)
 
     def test_a_queue_that_is_not_there_says_so(self):
         queue = SQSQueue(SourceFactory(queue_url=self.queue_url + "x", endpoint_url=self.moto))
@@ -121,7 +128,7 @@ DIES_BEFORE_FORGETTING = (
 DIES_BEFORE_COMMITTING = (
     "import signal",
     "from approvals.intake import receiver",
-    "receiver.accept = lambda source, bodies: os.kill(os.getpid(), signal.SIGKILL)",
+    "receiver.accept = lambda *batch: os.kill(os.getpid(), signal.SIGKILL)",
 )
 
 

@@ -355,7 +355,8 @@ def test_the_doctor_tells_the_address_and_what_is_missing(gate, settings):
     headers = {"Authorization": f"Bearer {keys.live_secrets(source)[0].secret}"}
     post(source, Call(headers, message().encode()))
     assert findings(source) == [
-        (Level.OK, f"Callers POST to https://countersign.example.com/in/{source.address}/")
+        (Level.OK, f"Callers POST to https://countersign.example.com/in/{source.address}/"),
+        (Level.OK, f"Its live keys: {source.keys.get().key_id}."),
     ]
 
     source.auth = Auth.HMAC

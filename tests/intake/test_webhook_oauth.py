@@ -141,6 +141,15 @@ def test_no_secret_and_no_access_token_is_in_any_log_or_refusal(key, caplog, cap
     assert leaks(given, places) == []
 
 
+def test_a_secret_in_an_address_is_in_no_log(source, key, caplog, capfd):
+    """Where it does not belong, and where some put it all the same."""
+    secret = urlencode(credentials(key))
+    ask(GRANT, query=f"?{secret}")
+    Client().post(f"/in/{source.address}/?{secret}", "{}", content_type="application/json")
+    assert f"POST /in/{source.address}/" in caplog.text
+    assert leaks(key.secret, [("log", caplog.text), ("output", "".join(capfd.readouterr()))]) == []
+
+
 def test_an_exchange_takes_few_queries(key):
     with CaptureQueriesContext(connection) as queries:
         ask(GRANT | credentials(key))

@@ -174,6 +174,7 @@ def test_while_postgresql_is_away_senders_are_told_to_come_again(start, source, 
     for answer in (
         request(port, "POST", f"/in/{source.address}/", message(), headers),
         request(port, "POST", "/oauth/token", grant, form),
+        request(port, "POST", "/api/v1/gates/x/claim", None, {"Authorization": "Bearer csr_x"}),
     ):
         status, answer_headers, said = answer
         assert (status, json.loads(said)["error"]) == (503, "unavailable")

@@ -69,6 +69,20 @@ def test_without_a_name_everything_is_examined(queue: Source, moto: str) -> None
 
 
 @pytest.mark.django_db
+def test_a_pattern_of_hosts_is_met_by_the_test_message(gate: Gate, alice: Any) -> None:
+    logic_apps = ConnectionFactory(kind="callback_url", hosts="*.logic.azure.com")
+    SourceFactory(name="flows", kind="webhook", queue_url="", connection=logic_apps, gate=gate)
+    with pytest.raises(CommandError, match="A test message becomes a task") as found:
+        doctor("flows")  # bad all the same: it has no key
+    assert "not understood" not in str(found.value)
+
+
+@pytest.mark.django_db
+def test_a_new_installation_hears_what_comes_next() -> None:
+    assert "There is no source yet" in doctor()
+
+
+@pytest.mark.django_db
 def test_an_engine_that_can_not_be_reached_is_bad() -> None:
     ConnectionFactory(name="far", kind="step_functions", endpoint_url="http://127.0.0.1:1")
     with pytest.raises(CommandError, match=r"(?s)BAD.*could not be reached"):

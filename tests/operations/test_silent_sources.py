@@ -27,20 +27,20 @@ def test_an_address_is_not_polled_hence_not_unread(db):
 def test_no_message_for_longer_than_expected_is_said_in_hours(db):
     called(name="Quiet", silent_after=24, last_message_at=earlier(hours=26, minutes=5))
     called(name="In time", silent_after=24, last_message_at=earlier(hours=23))
-    assert silent() == {"Quiet": "No message for 26 hours (expected within 24)"}
+    assert silent() == {"Quiet": "No message for 26 hours; one was expected within 24 hours"}
 
 
 def test_one_that_never_had_a_message_counts_from_when_it_was_made(db):
     called(name="New", silent_after=1)
     called(name="Forgotten", silent_after=1, created_at=earlier(minutes=70))
-    assert silent() == {"Forgotten": "No message for 1 hour (expected within 1)"}
+    assert silent() == {"Forgotten": "No message for 1 hour; one was expected within 1 hour"}
 
 
 def test_a_queue_that_is_read_and_stays_empty_is_silent_too(db):
     fields = {"last_poll_at": earlier(seconds=1), "silent_after": 2}
     SourceFactory(name="Empty", last_message_at=earlier(hours=3), **fields)
     SourceFactory(name="Busy", last_message_at=earlier(hours=1), **fields)
-    assert silent() == {"Empty": "No message for 3 hours (expected within 2)"}
+    assert silent() == {"Empty": "No message for 3 hours; one was expected within 2 hours"}
 
 
 def test_one_that_nobody_expects_anything_of_is_never_silent(db):
@@ -59,7 +59,7 @@ def test_it_is_on_the_page(db, signed_in, request, client_of):
     SourceFactory(name="Unread")
     client = signed_in(request.getfixturevalue(client_of))
     html = client.get(reverse("operations")).content.decode()
-    assert "No message for 26 hours (expected within 24)" in html
+    assert "No message for 26 hours; one was expected within 24 hours" in html
     assert html.count("never read yet") == 1
 
 

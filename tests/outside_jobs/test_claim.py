@@ -3,6 +3,7 @@
 import pytest
 
 from approvals.decisions.decide import decide
+from approvals.decisions.expire import retire
 from approvals.errors import KeyNotLive
 from approvals.models import AuditEvent, Decision, Gate, Heartbeat, JobKey, OutsideJob
 from approvals.outside_jobs import keys, report
@@ -31,6 +32,21 @@ def test_the_oldest_job_comes_first_and_settled_ones_never(job, runner, alice):
     decide(settled.task.pk, person(alice), Verdict.REJECT, comment="no", via=Decision.Via.INBOX)
     assert [claim(runner.key).key.task_id for _ in range(2)] == [first.task.pk, second.task.pk]
     assert claim(runner.key) is None
+
+
+def test_what_waits_for_people_by_now_can_not_be_claimed(job, job_gate, runner):
+    waiting = job()
+    Gate.objects.filter(pk=job_gate.pk).update(kind=Gate.Kind.PEOPLE)
+    assert claim(keys.find(runner.secret)) is None
+    assert waiting.row.claimed_at is None
+
+
+def test_jobs_that_ended_before_anybody_took_them_are_not_looked_at_again(job, runner):
+    for ended in [job() for _ in range(3)]:
+        retire(ended.task.pk)
+    first = job()
+    assert claim(runner.key).key.task == first.task
+    assert [one.task_id for one in OutsideJob.objects.all()] == [first.task.pk]
 
 
 def test_a_runner_gets_no_job_of_another_gate(job, runner):
@@ -67,7 +83,8 @@ def test_what_is_no_key_finds_none(db, secret):
 
 
 def test_a_revoked_key_lets_nobody_in_and_the_record_says_who_revoked_it(runner, ada):
-    keys.revoke(runner.key, ada)
+    for _ in range(2):  # two administrators at once, too
+        keys.revoke(runner.key, ada)
     with pytest.raises(KeyNotLive):
         keys.find(runner.secret)
     revoked = AuditEvent.objects.get(action="key_revoked")

@@ -245,3 +245,12 @@ def test_whatever_happens_to_one_job_at_the_same_moment_nobody_waits_for_ever(
         assert one.status != TaskStatus.PENDING
         failed = [error for error in said if isinstance(error, Exception)]
         assert all(isinstance(error, CountersignError) for error in failed), failed
+
+
+def test_a_silent_job_lets_no_step_die_that_waits_for_people_by_now(job, job_gate, runner):
+    one = job(heartbeat_seconds=60)
+    claim(runner.key)
+    Gate.objects.filter(pk=job_gate.pk).update(kind=Gate.Kind.PEOPLE)
+    Heartbeat.objects.update(until="2026-01-01T00:00:00Z")
+    send_heartbeats()
+    assert Heartbeat.objects.get(task=one.task).sent_at is not None

@@ -69,6 +69,15 @@ def test_methods_that_nobody_offers(method, everybody):
     assert not Decision.objects.exists()
 
 
+@pytest.mark.parametrize("session", ['"abcdefgh\\000"', "é" * 40, "x" * 5_000, "' OR 1=1 --"])
+def test_sessions_that_nobody_was_given(session, everybody):
+    stranger = everybody[0]
+    for route in [*OURS, "accounts/login/"]:
+        url, headers = address(route, parameters()), {"Cookie": f"countersign_session={session}"}
+        for answer in (stranger.get(url, headers=headers), stranger.post(url, headers=headers)):
+            assert answer.status_code < 500, answer_of(answer)
+
+
 @pytest.mark.parametrize(
     "path",
     ["/tasks/x/", "/tasks/%00/", "/tasks//", "/nothing", "/%ff%fe", "/a" * 2000, "/admin/%00/",

@@ -7,6 +7,7 @@ contract in `tests/contracts/source_contract.py` (docs/add-a-source.md).
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from approvals.findings import Finding
 from approvals.models import Source
@@ -31,10 +32,12 @@ class CallerRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One raw item: what it says, and the handle by which the queue forgets it."""
+    """One raw item: what it says, the handle by which the queue forgets it, and when the queue was
+    handed it, where it tells."""
 
     body: str
     handle: str
+    sent_at: datetime | None = None
 
 
 class PolledSource(ABC):

@@ -1,5 +1,6 @@
 """MESSAGE IN from an Amazon SNS topic that calls our address (a subscription over HTTPS)."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -27,6 +28,7 @@ NOTIFICATION, SUBSCRIBED, UNSUBSCRIBED = (
     "SubscriptionConfirmation",
     "UnsubscribeConfirmation",
 )
+_FAILED = (BotoCoreError, ClientError, ValueError)  # the last for an endpoint that is no address
 _TOPIC = re.compile(r"arn:[^:]+:sns:(?P<region>[a-z0-9-]+):[^:]*:[^:]+")
 
 
@@ -39,7 +41,7 @@ class SNSTopic(CalledSource):
         self._topics = source.topic_arns.split()
         self._is_signed = source.auth == Source.Auth.SNS
 
-    def verify(self, headers: Mapping[str, str], body: bytes) -> bytes | None:
+    def verify(self, headers: Mapping[str, str], body: bytes) -> str | bytes | None:
         if not self._is_signed:
             credentials.check(self._source, headers, body)
         kind = headers.get("x-amz-sns-message-type", "")
@@ -52,7 +54,7 @@ class SNSTopic(CalledSource):
         if self._is_signed:
             sns_signature.check(envelope, _region(topic), timezone.now())
         if kind == NOTIFICATION:
-            return body
+            return _signed_part(envelope)
         if kind == SUBSCRIBED:
             self._confirm(topic, envelope.get("Token"))
         elif kind == UNSUBSCRIBED:
@@ -90,7 +92,7 @@ class SNSTopic(CalledSource):
             self._client(topic).confirm_subscription(
                 TopicArn=topic, Token=str(token), AuthenticateOnUnsubscribe="true"
             )
-        except (BotoCoreError, ClientError) as error:
+        except _FAILED as error:
             problem = said(error)[0]  # its words may quote the token
         if problem:
             log.error("topic not confirmed", source=self._source.name, topic=topic, code=problem)
@@ -139,7 +141,7 @@ class SNSTopic(CalledSource):
                 # With a password before its host, or what AWS shows in its place.
                 if str(self._source.address) in subscription["Endpoint"]
             ]
-        except (BotoCoreError, ClientError) as error:
+        except _FAILED as error:
             return Finding(
                 Level.WARNING,
                 f"Whether {topic} is subscribed can't be seen: {said(error)[0]}.",
@@ -168,6 +170,14 @@ def _envelope(body: bytes) -> dict[str, Any]:
             return envelope
         refusal = CallerRefused(403, "not_object", "This is no message of SNS.")
     raise refusal
+
+
+def _signed_part(envelope: Mapping[str, Any]) -> str:
+    """A notification without what anybody who has read it may have put beside what is signed: a
+    task token there would be taken for the message's own."""
+    names = sns_signature.SIGNED[NOTIFICATION]
+    part = {name: envelope[name] for name in names if name in envelope}
+    return json.dumps(part, ensure_ascii=False)
 
 
 def _region(topic: str) -> str:

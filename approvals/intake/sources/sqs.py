@@ -1,5 +1,6 @@
 """MESSAGE IN from Amazon SQS."""
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -72,11 +73,14 @@ class SQSQueue(PolledSource):
                 QueueUrl=self._queue_url,
                 MaxNumberOfMessages=BATCH,
                 WaitTimeSeconds=settings.SQS_WAIT_SECONDS,
+                MessageSystemAttributeNames=["SentTimestamp"],
             )
         except (BotoCoreError, ClientError) as error:
             raise SourceUnavailable(str(error)) from None
         return [
-            Received(body=message["Body"], handle=message["ReceiptHandle"])
+            Received(
+                body=message["Body"], handle=message["ReceiptHandle"], sent_at=_sent_at(message)
+            )
             for message in answer.get("Messages", [])
         ]
 
@@ -93,6 +97,12 @@ class SQSQueue(PolledSource):
             raise SourceUnavailable(str(error)) from None
         if failed := answer.get("Failed"):
             raise SourceUnavailable(f"{len(failed)} not deleted: {failed[0].get('Code', '')}")
+
+
+def _sent_at(message: dict[str, Any]) -> dt.datetime | None:
+    """Milliseconds since 1970 in AWS's SQS; not every emulator tells."""
+    said = message.get("Attributes", {}).get("SentTimestamp", "")
+    return dt.datetime.fromtimestamp(int(said) / 1000, dt.UTC) if said else None
 
 
 def _mend(code: str) -> str:

@@ -44,6 +44,7 @@ def examine_keys(source: Source) -> Iterator[Finding]:
             Level.BAD, "It has no key, so nobody can call.", "Make one on the source's page."
         )
         return
+    yield Finding(Level.OK, f"Its live keys: {', '.join(row.key_id for row in live)}.")
     try:
         secrets = keys.live_secrets(source)
     except SecretUnreadable as error:

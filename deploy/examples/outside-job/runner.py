@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -44,6 +45,8 @@ class Refused(Exception):
 
 def main() -> None:
     options = arguments()
+    if not shutil.which(options.command[0]):  # found out before a job is taken for it
+        sys.exit(f"There is no program “{options.command[0]}” here.")
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     key = os.environ["COUNTERSIGN_RUNNER_KEY"]
@@ -55,7 +58,7 @@ def main() -> None:
         if options.once:
             return
         if not job:
-            time.sleep(PAUSE_SECONDS)  # a signal ends this early
+            time.sleep(PAUSE_SECONDS)  # a signal to stop waits for its end
 
 
 def arguments() -> argparse.Namespace:
