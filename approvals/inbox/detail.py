@@ -11,10 +11,11 @@ from uuid import UUID
 from django.http import Http404
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from approvals.decisions.rules import check_can_decide
-from approvals.engines.base import Step
-from approvals.engines.registry import engine_for
+from approvals.engines.base import Handle, Step
+from approvals.engines.registry import engine_for, kind_of
 from approvals.errors import CannotDecide, EngineError
 from approvals.inbox import markdown, payload, times
 from approvals.inbox.outside import JobLine
@@ -66,7 +67,10 @@ class Detail:
         self.task, self.person, self.alert = task, person, alert
         self.gate: Gate = task.gate
         self.now = timezone.now()
-        self.engine = task.connection.get_kind_display().removeprefix("AWS ")
+        # A callback URL is no engine's name, and nobody can be asked about it.
+        self._takes_urls = kind_of(task.connection.kind).handle is Handle.URL
+        kind = task.connection.get_kind_display()
+        self.engine = "the workflow" if self._takes_urls else kind.removeprefix("AWS ")
         self.callback: Callback | None = getattr(task, "callback", None)
         self.heartbeat: Heartbeat | None = getattr(task, "heartbeat", None)
         job: OutsideJob | None = getattr(task, "outside_job", None)
@@ -140,13 +144,11 @@ class Detail:
         match callback.status:
             case CallbackStatus.DELIVERED if callback.delivered_at:
                 at = times.clock(callback.delivered_at)
-                return f"{said}. {self.engine} has been told ({at}).", "", False
+                return f"{said}. {capfirst(self.engine)} has been told ({at}).", "", False
             case CallbackStatus.UNCONFIRMED:
+                then = "it is told again." if self._takes_urls else "its history is being checked."
                 return (
-                    (
-                        f"{said}. {self.engine} was told, but its answer was lost; "
-                        "its history is being checked."
-                    ),
+                    f"{said}. {capfirst(self.engine)} was told, but its answer was lost; {then}",
                     "soon",
                     True,
                 )
@@ -156,7 +158,8 @@ class Detail:
             case CallbackStatus.DUE if callback.failures:
                 why = callback.last_error.rstrip(".")
                 return (
-                    f"{said}. {self.engine} can't be told for now ({why}); it is tried again.",
+                    f"{said}. {capfirst(self.engine)} can't be told for now ({why}); "
+                    "it is tried again.",
                     "soon",
                     True,
                 )
@@ -192,8 +195,15 @@ class Detail:
         job = self.job
         if job is None or job.last is None:
             return []
-        seen = "Last heard of" if job.is_heard else "Taken, not heard of yet"
-        return [("Runs on", job.runs_on), (seen, times.age_tag(job.last, self.now))]
+        at = times.age_tag(job.last, self.now)
+        if self.task.is_pending:
+            seen = "Last heard of" if job.is_heard else "Taken, not heard of yet"
+            return [("Runs on", job.runs_on), (seen, at)]
+        # The report that settled it stands in the timeline.
+        facts = [("Ran on", job.runs_on), ("Last sign of life" if job.is_heard else "Taken", at)]
+        if job.percent is not None:
+            facts.append(("Progress by then", f"{job.percent}%"))
+        return facts
 
     @cached_property
     def job_keys(self) -> list[tuple[JobKey, str]]:
@@ -237,7 +247,19 @@ class Detail:
 
     @property
     def workflow(self) -> str:
-        return self.task.workflow or "the workflow"
+        name = self.task.workflow
+        return f"workflow {name}" if name else "the workflow"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether an outside job was taken, so that its own report may still come."""
+        return self.job is not None and self.job.last is not None
+
+    @cached_property
+    def newer(self) -> str:
+        """The id of the task that took this one's place, or ""."""
+        found = (event.data.get("newer") for event in self._events)
+        return next((str(newer) for newer in found if newer), "")
 
     # --- what happened ---
 

@@ -76,8 +76,8 @@ def render(
             f'<li class="row"><a class="row-link" id="row-{row.id}" '
             f'href="/tasks/{row.id}/{query}"{current_mark}>'
             f'<span class="row-title">{escape(row.title)}</span>{right}'
-            f'<span class="row-where">{where}</span>{below}{progress}'
-            f'<span class="row-who">{who}{age}</span></a></li>'
+            f'<span class="row-where">{where}</span>{below}'
+            f'<span class="row-who">{who}{age}</span>{progress}</a></li>'
         )
         shown.append(f"{row.id}{row.approvals}{row.quorum}{row.status}{row.callback}{urgency}")
         if job:
@@ -114,7 +114,7 @@ def _progress(job: JobLine, now: dt.datetime) -> str:
     """Where a job runs and how far it is; the bar only shows what the text says."""
     percent = bar = ""
     if job.percent is not None:
-        percent = f'<span class="row-percent">{job.percent} %</span>'
+        percent = f'<span class="row-percent">{job.percent}%</span>'
         bar = (
             f'<progress class="bar" max="100" value="{job.percent}" aria-hidden="true"></progress>'
         )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from approvals.inbox import times
 from approvals.models import ApprovalTask, Attempt, AuditEvent, Gate
@@ -80,9 +81,9 @@ def _of_event(event: AuditEvent, task: ApprovalTask, engine: str) -> Entry:
         Action.JOB_SUCCEEDED: "The job reported success",
         Action.JOB_FAILED: f"The job reported failure: {data.get('error', '')}",
         Action.KEY_ISSUED: f"{who} took a key for the job",
-        Action.DELIVERED: f"{engine} has been told",
+        Action.DELIVERED: f"{capfirst(engine)} has been told",
         Action.UNCONFIRMED: f"The answer of {engine} was lost",
-        Action.DEAD: f"{engine} could not be told",
+        Action.DEAD: f"{capfirst(engine)} could not be told",
         Action.REPLAYED: f"{who} sent the answer again",
         Action.SET_ASIDE: f"{who} set the answer aside",
     }

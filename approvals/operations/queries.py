@@ -108,12 +108,16 @@ def sources() -> Found:
 
 
 def _silence(source: Any) -> str:
-    """“No message for 26 hours (expected within 24)”, or blank."""
+    """“No message for 26 hours; one was expected within 24 hours”, or blank."""
     hours = (timezone.now() - source.heard_at) // dt.timedelta(hours=1)
     if source.silent_after is None or hours < source.silent_after:
         return ""
-    unit = "hour" if hours == 1 else "hours"
-    return f"No message for {hours} {unit} (expected within {source.silent_after})"
+    passed = _many(hours, "hour") if hours < 48 else _many(hours // 24, "day")
+    return f"No message for {passed}; one was expected within {_many(source.silent_after, 'hour')}"
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 # In the order of the flow's urgency: what loses an answer comes first.

@@ -2,6 +2,7 @@
 mend."""
 
 from argparse import ArgumentParser
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -30,28 +31,33 @@ class Command(BaseCommand):
         parser.add_argument("name", nargs="*", help="of a source or a connection (default: all)")
 
     def handle(self, *, name: list[str], **options: Any) -> None:
-        worst = [] if name else [self._tell("This installation", examine_installation())]
-        worst += [self._tell(heading, findings) for heading, findings in _examined(name)]
-        if Level.BAD in worst:
-            raise CommandError("Something is bad: see the lines marked BAD.")
+        seen: Counter[Level] = Counter()
+        if not name:
+            seen += self._tell("This installation", examine_installation())
+        for heading, findings in _examined(name):
+            seen += self._tell(heading, findings)
+        if seen[Level.BAD]:
+            raise CommandError(f"{seen[Level.BAD]} bad: see the lines marked BAD.")
+        warned = seen[Level.WARNING]
+        self.stdout.write(f"Nothing is bad; {warned or 'no'} warning{'' if warned == 1 else 's'}.")
 
-    def _tell(self, heading: str, findings: Iterable[Finding]) -> Level:
-        """Print as they come, since some take seconds; the worst level among them."""
+    def _tell(self, heading: str, findings: Iterable[Finding]) -> "Counter[Level]":
+        """Print as they come, since some take seconds; how many there are of each level."""
         self.stdout.write(heading)
         styles = {
             Level.OK: self.style.SUCCESS,
             Level.WARNING: self.style.WARNING,
             Level.BAD: self.style.ERROR,
         }
-        seen = {Level.OK}
+        seen: Counter[Level] = Counter()
         for finding in findings:
-            seen.add(finding.level)
+            seen[finding.level] += 1
             self.stdout.write(f"  {styles[finding.level](MARKS[finding.level])}  {finding.what}")
             if finding.mend and finding.level is not Level.OK:
                 self.stdout.write(f"        → {finding.mend}")
             self.stdout.flush()
         self.stdout.write("")
-        return next(level for level in (Level.BAD, Level.WARNING, Level.OK) if level in seen)
+        return seen
 
 
 def _examined(names: list[str]) -> Iterator[tuple[str, Iterator[Finding]]]:
@@ -62,7 +68,7 @@ def _examined(names: list[str]) -> Iterator[tuple[str, Iterator[Finding]]]:
     ]
     for name in names:
         if not any(row.name == name for row in rows):
-            there = ", ".join(sorted({row.name for row in rows})) or "nothing yet"
+            there = ", ".join(sorted({f"“{row.name}”" for row in rows})) or "nothing yet"
             raise CommandError(f"There is no “{name}”. There is: {there}.")
     for row in rows:
         if not names or row.name in names:
