@@ -34,6 +34,13 @@ class Request(HttpRequest):
 
 
 class API(NinjaAPI):
+    _schema: Any = None
+
+    def get_openapi_schema(self, **kwargs: Any) -> Any:
+        """Made once: it takes 25 ms, and anybody may ask for it."""
+        self._schema = self._schema or super().get_openapi_schema(**kwargs)
+        return self._schema
+
     def create_response(self, *args: Any, **kwargs: Any) -> HttpResponse:
         """Never kept by anybody on the way: answers hold keys."""
         response = super().create_response(*args, **kwargs)

@@ -57,7 +57,7 @@ def test_without_a_broker_workers_sweep_by_themselves(waiting, alice, worker):
 def test_a_worker_killed_in_the_middle_of_a_call_contradicts_nothing(waiting, fake, alice, worker):
     killed = worker("callbacks")
     one = waiting()
-    fake.fault("hang")
+    fake.fault("hang", action="SendTaskSuccess")
     callback = one.decide(alice)
     wait_until(lambda: fake.fired("hang") == 1)
     killed.send_signal(signal.SIGKILL)
@@ -76,9 +76,9 @@ def test_a_worker_killed_in_the_middle_of_a_call_contradicts_nothing(waiting, fa
 def test_a_worker_that_is_stopped_finishes_the_call_in_hand(waiting, fake, alice, worker):
     stopped = worker("callbacks")
     one = waiting()
-    fake.fault("slow", seconds=2)
+    fake.fault("slow", action="SendTaskSuccess", seconds=2)
     callback = one.decide(alice)
-    wait_until(lambda: len(fake.calls) > 0)
+    wait_until(lambda: fake.fired("slow") == 1)
     stopped.send_signal(signal.SIGTERM)
     assert stopped.wait(timeout=20) == 0
     assert status_of(callback) == CallbackStatus.DELIVERED
