@@ -33,7 +33,10 @@ HELD = "AQCsHELD/+" + "q7" * 150
 @pytest.fixture
 def broker_traffic() -> Iterator[list[str]]:
     """Everything that anybody says to Redis meanwhile."""
-    client = redis.Redis(unix_socket_path=urlsplit(os.environ["BROKER_URL"]).path)
+    # Without a limit: one that gave up in a quiet moment would hear nothing of what comes after.
+    client = redis.Redis(
+        unix_socket_path=urlsplit(os.environ["BROKER_URL"]).path, socket_timeout=None
+    )
     said: list[str] = []
     stopping = threading.Event()
 
