@@ -55,7 +55,7 @@ GATES: list[DemoGate] = [
             "name": "Customer offers",
             "description": "An offer that nobody releases within two minutes is withdrawn.",
             "approve_label": "Release",
-            "reason_required": False,
+            "reason": Gate.Reason.NEVER,
         },
         (PAYMENTS,),
     ),

@@ -13,7 +13,7 @@ from approvals.admin.keys import NewKey, WithKeys
 from approvals.errors import CountersignError
 from approvals.models import Gate, JobKey, User
 from approvals.outside_jobs import keys
-from approvals.people.eligibility import out_of_reach
+from approvals.people.roster import out_of_reach
 
 CLAIMS = "204 means that the key is good and no job waits. If one waits, this takes it."
 
@@ -27,7 +27,7 @@ class GateAdmin(WithKeys):
     fieldsets = (
         (None, {"fields": ("name", "slug", "description", "kind")}),
         ("Who reviews", {"fields": ("groups", "users", "quorum", "exclude_requester")}),
-        ("What is asked", {"fields": ("approve_label", "reject_label", "reason_required")}),
+        ("What is asked", {"fields": ("approve_label", "reject_label", "reason")}),
         ("What goes back", {"fields": ("on_reject", "reject_error", "output_key")}),
         (
             "Where messages do not say",

@@ -19,6 +19,7 @@ class ApprovalTaskAdmin(RecordAdmin):
     ordering = ("-id",)
     unread = (
         "token_ciphertext",
+        "edited_payload",
         "token_digest",
         "search",
         "payload",

@@ -8,58 +8,84 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from uuid_utils.compat import uuid7
+
+from approvals.asked.choices import choice_of
 from approvals.engines.base import Limits
 from approvals.errors import CannotDecide
 from approvals.models import ApprovalTask, Callback, Decision, Gate
-from approvals.states import TaskStatus
+from approvals.states import TaskStatus, Verdict
 
 _CUT = " …"
+# What a Catch names where a gate fails the step since nobody decided.
+NOBODY_DECIDED = "NobodyDecided"
 
 
 def answer(
-    task: ApprovalTask, outcome: TaskStatus, decisions: Sequence[Decision], limits: Limits
+    task: ApprovalTask,
+    outcome: TaskStatus,
+    decisions: Sequence[Decision],
+    limits: Limits,
+    words: str = "",
 ) -> Callback:
     """The unsaved callback for `outcome`; raises `CannotDecide` where the engine would refuse it.
 
-    `decisions` in the order in which they were taken; the last one settled the task.
+    `decisions`: the standing ones, in the order in which they were taken; the last one settled the
+    task. Where nobody did, but the gate itself, `words` say why.
     """
-    gate, last = task.gate, decisions[-1]
-    callback = Callback(task=task, decision_id=last.pk)
-    fails = outcome == TaskStatus.FAILED or (
+    gate, last = task.gate, decisions[-1] if decisions and not words else None
+    decision_id = last.pk if last else uuid7()
+    callback = Callback(task=task, decision_id=decision_id)
+    fails = outcome in (TaskStatus.FAILED, TaskStatus.EXPIRED) or (
         outcome == TaskStatus.REJECTED and gate.on_reject == Gate.OnReject.FAILURE
     )
     if fails:
         callback.kind = Callback.Kind.FAILURE
-        callback.error = gate.reject_error
-        callback.cause = _cause(outcome, last, limits)
+        callback.error = NOBODY_DECIDED if outcome == TaskStatus.EXPIRED else gate.reject_error
+        who = f" by {last.reviewer.username}" if last else ""
+        callback.cause = signed(
+            last.comment if last else words,
+            f"({outcome.value}{who}, decision {decision_id})",
+            limits,
+        )
     else:
         callback.kind = Callback.Kind.SUCCESS
-        callback.output = shaped(gate, _output(task, outcome, decisions))
+        callback.output = shaped(gate, _output(task, outcome, decisions, decision_id, words))
     if len(callback.output.encode()) > limits.output or len(callback.error.encode()) > limits.error:
         raise CannotDecide("The answer would be too long for the workflow. Shorten the comment.")
     return callback
 
 
 def _output(
-    task: ApprovalTask, outcome: TaskStatus, decisions: Sequence[Decision]
+    task: ApprovalTask,
+    outcome: TaskStatus,
+    decisions: Sequence[Decision],
+    decision_id: UUID,
+    words: str,
 ) -> dict[str, Any]:
-    if outcome == TaskStatus.SUCCEEDED:
-        return _settled_by_hand(task, outcome, decisions[-1])
+    last = decisions[-1] if decisions and not words else None
+    if outcome == TaskStatus.SUCCEEDED and last:
+        return _settled_by_hand(task, outcome, last)
     approved = outcome == TaskStatus.APPROVED
+    verdict = Verdict.APPROVE if approved else Verdict.REJECT
+    choice = choice_of(task, verdict, task.settled_choice)
     return {
         "decision": "approved" if approved else "rejected",
         "approved": approved,
-        "comment": decisions[-1].comment,
-        "decidedBy": [
-            {
-                "reviewer": decision.reviewer.username,
-                "at": decision.decided_at.isoformat(),
-                "via": decision.via,
-            }
-            for decision in decisions
-        ],
+        "comment": last.comment if last else words,
+        **({"choice": choice.key, "output": choice.output} if choice and choice.key else {}),
+        "decidedBy": [_who(decision) for decision in decisions],
         "taskId": str(task.pk),
-        "decisionId": str(decisions[-1].pk),
+        "decisionId": str(decision_id),
+    }
+
+
+def _who(decision: Decision) -> dict[str, Any]:
+    return {
+        "reviewer": decision.reviewer.username,
+        **({"onBehalfOf": decision.on_behalf_of.username} if decision.on_behalf_of else {}),
+        "at": decision.decided_at.isoformat(),
+        "via": decision.via,
     }
 
 
@@ -84,11 +110,6 @@ def shaped(gate: Gate, output: dict[str, Any]) -> str:
     """JSON text as the gate's definition wants to read it."""
     wrapped = {gate.output_key: output} if gate.output_key else output
     return json.dumps(wrapped, ensure_ascii=False, separators=(",", ":"))
-
-
-def _cause(outcome: TaskStatus, decision: Decision, limits: Limits) -> str:
-    signature = f"({outcome.value} by {decision.reviewer.username}, decision {decision.pk})"
-    return signed(decision.comment, signature, limits)
 
 
 def signed(text: str, signature: str, limits: Limits) -> str:

@@ -1,10 +1,8 @@
 """DECISION, taken before: what was approved counts again where the workflow asks the same anew."""
 
 from approvals.audit.record import Action, event
-from approvals.decisions.answer import answer
-from approvals.decisions.rules import can_decide
-from approvals.decisions.settle import outcome_of, settle
-from approvals.engines.registry import kind_of
+from approvals.decisions.decide import go_on
+from approvals.decisions.settle import MOVED_FIELDS, tally_stage
 from approvals.errors import CannotDecide
 from approvals.models import ApprovalTask, AuditEvent, Callback, Decision, Gate
 from approvals.people.eligibility import Person
@@ -21,52 +19,66 @@ def carry_over(old: ApprovalTask, new: ApprovalTask) -> list[AuditEvent]:
     gate = new.gate
     if not gate.carries_over or gate.kind != Gate.Kind.PEOPLE or not _was_in_vain(old):
         return []
-    approvals = old.decisions.filter(verdict=Verdict.APPROVE).select_related("reviewer")
-    carried = [
-        Decision(
-            task=new,
-            reviewer=one.reviewer,
-            verdict=one.verdict,
-            comment=one.comment,
-            via=Decision.Via.CARRIED_OVER,
-            carried_from=one,
-            decided_at=one.decided_at,
-        )
-        for one in approvals.order_by("decided_at")
-        if one.reviewer.is_active and can_decide(new, Person(one.reviewer))
-    ]
-    if not carried:
+    if old.edited_payload is not None:  # approved was something else than is asked now
         return []
-    events = [
-        event(
-            Action.CARRIED_OVER,
-            task=new,
-            reviewer=one.reviewer.display_name,
-            comment=one.comment,
-            older=str(old.pk),
-            decision=str(one.pk),
-        )
-        for one in carried
-    ]
-    outcome = outcome_of(gate, (one.verdict for one in carried))
-    if outcome != TaskStatus.PENDING:
+    approvals = old.decisions.standing().filter(verdict=Verdict.APPROVE)
+    before = list(approvals.select_related("reviewer", "on_behalf_of").order_by("decided_at", "id"))
+    carried: list[Decision] = []
+    events: list[AuditEvent] = []
+    while True:
+        here = [
+            _copy(one, new)
+            for one in before
+            if one.stage == new.stage and one.reviewer.is_active and _may_still(new, one)
+        ]
+        if not here:
+            break
+        carried += here
+        events += [_event(one, new, old) for one in here]
+        stage = new.stage
         try:
-            callback = answer(new, outcome, carried, kind_of(new.connection.kind).limits)
+            events += go_on(new, tally_stage(new, carried), carried, may_hold=False)
         except CannotDecide:  # too long for the engine by now: people decide anew
             return []
-        events.append(
-            settle(
-                new,
-                outcome,
-                callback,
-                quorum=gate.quorum,
-                decisions=[str(one.pk) for one in carried],
-            )
-        )
+        if new.stage == stage:
+            break
     Decision.objects.bulk_create(carried)
-    new.approvals = len(carried)
-    new.save(update_fields=["status", "settled_at", "approvals"])
+    new.save(update_fields=MOVED_FIELDS)
     return events
+
+
+def _may_still(new: ApprovalTask, one: Decision) -> bool:
+    """Whether they may decide at its stage as they did: for the same place."""
+    seats = Person(one.reviewer).seats_at(new, [])
+    return (one.on_behalf_of_id or one.reviewer_id) in {seat.holder for seat in seats}
+
+
+def _copy(one: Decision, new: ApprovalTask) -> Decision:
+    return Decision(
+        task=new,
+        reviewer=one.reviewer,
+        on_behalf_of=one.on_behalf_of,
+        for_groups=one.for_groups,
+        stage=one.stage,
+        verdict=one.verdict,
+        choice=one.choice,
+        comment=one.comment,
+        form=one.form,
+        via=Decision.Via.CARRIED_OVER,
+        carried_from=one,
+        decided_at=one.decided_at,
+    )
+
+
+def _event(one: Decision, new: ApprovalTask, old: ApprovalTask) -> AuditEvent:
+    return event(
+        Action.CARRIED_OVER,
+        task=new,
+        reviewer=one.reviewer.display_name,
+        comment=one.comment,
+        older=str(old.pk),
+        decision=str(one.pk),
+    )
 
 
 def _was_in_vain(old: ApprovalTask) -> bool:

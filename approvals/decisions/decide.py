@@ -1,20 +1,30 @@
 """DECISION: the one transaction in which a reviewer's verdict becomes a fact.
 
-The inbox, links, the API and the admin all come through here.
+The inbox, links, several at once and the admin all come through here.
 """
 
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models.functions import Now
 
 from approvals.audit.record import Action, event, record
 from approvals.decisions.answer import answer
-from approvals.decisions.rules import check_can_decide, check_comment
-from approvals.decisions.settle import outcome_of, settle
+from approvals.decisions.rules import check_can_decide, check_choice
+from approvals.decisions.settle import (
+    MOVED_FIELDS,
+    advance,
+    following,
+    hold,
+    outcome_of,
+    settle,
+    tally_stage,
+)
 from approvals.engines.registry import kind_of
-from approvals.models import ApprovalTask, Decision
+from approvals.models import ApprovalTask, AuditEvent, Decision
 from approvals.people.eligibility import Person
+from approvals.people.quorum import Tally
 from approvals.states import TaskStatus, Verdict
 
 
@@ -28,42 +38,53 @@ class Outcome:
 
 @transaction.atomic
 def decide(
-    task_id: UUID, person: Person, verdict: Verdict, *, comment: str = "", via: Decision.Via
+    task_id: UUID,
+    person: Person,
+    verdict: Verdict,
+    *,
+    via: Decision.Via,
+    choice: str = "",
+    comment: str = "",
+    batch: UUID | None = None,
 ) -> Outcome:
     """Record one verdict and, if that settles the task, owe the engine its answer.
+
+    `choice` is the key of one that the task offers, blank for plain approving or rejecting;
+    `batch` what was decided together.
 
     Raises `CannotDecide` (`AlreadySettled` if somebody was first) and
     `ApprovalTask.DoesNotExist`; then nothing has changed.
 
     1. Lock the task: whoever comes second waits here and then sees what the first one did.
-    2. Check the rules under the lock.
+    2. Check the rules under the lock: who, and what.
     3. Record the decision.
-    4. Tally all decisions against the gate's quorum.
-    5. If that settles it: change the state and put the answer into the outbox.
+    4. Tally all decisions of the stage by its rule.
+    5. Go on: to the next stage, or to the outcome, which may still be undone for a while.
     6. Write it all on the record.
     """
     comment = comment.strip()
     # 1
-    task = (
-        ApprovalTask.objects.select_for_update(of=("self",))
-        .select_related("gate", "connection")
-        .without_secrets()
-        .get(pk=task_id)
-    )
+    task = lock(task_id)
     # 2
-    check_can_decide(task, person)
-    check_comment(task, verdict, comment)
+    seat = check_can_decide(task, person)
+    chosen = check_choice(task, verdict, choice, comment)
     # 3
     decision = Decision.objects.create(
-        task=task, reviewer=person.user, verdict=verdict, comment=comment, via=via
+        task=task,
+        reviewer=person.user,
+        on_behalf_of_id=seat.holder if seat.holder != person.user.pk else None,
+        for_groups=None if seat.groups is None else sorted(seat.groups),
+        stage=task.stage,
+        verdict=verdict,
+        choice=chosen.key,
+        comment=comment,
+        via=via,
+        batch=batch,
     )
     # 4
-    decisions = sorted(
-        task.decisions.select_related("reviewer"), key=lambda d: (d.pk == decision.pk, d.decided_at)
-    )
-    decision = decisions[-1]
-    outcome = outcome_of(task.gate, (d.verdict for d in decisions))
-    task.approvals = sum(d.verdict == Verdict.APPROVE for d in decisions)
+    decisions = standing_decisions(task)
+    decision = next(one for one in decisions if one.pk == decision.pk)
+    found = tally_stage(task, decisions)
     events = [
         event(
             Action.APPROVED if verdict == Verdict.APPROVE else Action.REJECTED,
@@ -72,20 +93,51 @@ def decide(
             comment=comment,
             via=via,
             decision=str(decision.pk),
+            **({"choice": chosen.label} if chosen.key else {}),
+            **({"on_behalf_of": str(decision.on_behalf_of)} if decision.on_behalf_of else {}),
         )
     ]
     # 5
-    if outcome != TaskStatus.PENDING:
-        events.append(
-            settle(
-                task,
-                outcome,
-                answer(task, outcome, decisions, kind_of(task.connection.kind).limits),
-                quorum=task.gate.quorum,
-                decisions=[str(d.pk) for d in decisions],
-            )
-        )
-    task.save(update_fields=["status", "settled_at", "approvals"])
+    events += go_on(task, found, decisions, may_hold=True)
+    task.save(update_fields=MOVED_FIELDS)
     # 6
     record(*events)
     return Outcome(task=task, decision=decision)
+
+
+def lock(task_id: UUID) -> ApprovalTask:
+    """The task with its gate and connection, held until the end of the caller's transaction."""
+    return (
+        ApprovalTask.objects.select_for_update(of=("self",))
+        .select_related("gate", "connection", "claimed_by")
+        .without_secrets()
+        .get(pk=task_id)
+    )
+
+
+def standing_decisions(task: ApprovalTask) -> list[Decision]:
+    """In the order in which they were taken."""
+    standing = task.decisions.standing().select_related("reviewer", "on_behalf_of")
+    return list(standing.order_by("decided_at", "id"))
+
+
+def go_on(
+    task: ApprovalTask, found: Tally, decisions: list[Decision], *, may_hold: bool
+) -> list[AuditEvent]:
+    """What `found` leads to: nothing yet, the next stage, or the outcome; the events to record.
+
+    Raises `CannotDecide` where the engine would refuse the answer, also where that is only sent
+    once nobody can undo it any more.
+    """
+    if found.outcome == TaskStatus.PENDING:
+        return []
+    if stage := following(task, found):
+        return [advance(task, stage)]
+    outcome = outcome_of(task.gate, found)
+    task.settled_choice = found.choice
+    callback = answer(task, outcome, decisions, kind_of(task.connection.kind).limits)
+    if may_hold and (wait := hold(task)):
+        task.settles_at = Now() + wait
+        return []
+    said = [str(one.pk) for one in decisions]
+    return [settle(task, outcome, callback, quorum=found.required, decisions=said)]

@@ -16,8 +16,10 @@ from django.utils import timezone
 
 from approvals.audit.record import record
 from approvals.decisions.expire import LET_GO_FIELDS, let_go
+from approvals.decisions.settle import close_places
 from approvals.intake.message import ExecutionNews
 from approvals.models import ApprovalTask, Connection, EndedExecution, Heartbeat
+from approvals.notices.occasions import Kind, happened
 
 # As long as a queue can hold a message back: SQS and EventBridge keep them for 14 days at most.
 REMEMBERED = dt.timedelta(days=15)
@@ -80,7 +82,7 @@ def hear(connection: Connection, news: Sequence[ExecutionNews]) -> int:
         ApprovalTask.objects.select_for_update(of=("self",))
         .pending()
         .filter(connection=connection, execution_id__in=ends)
-        .only("id", "status", "deadline", "execution_id", "entered_at")
+        .only("id", "status", "stage", "deadline", "execution_id", "entered_at")
         .order_by("id")
     )
     return _retire(
@@ -152,6 +154,8 @@ def _retire(ended: Sequence[tuple[ApprovalTask, str, dt.datetime]]) -> int:
     tasks = [task for task, _, _ in ended]
     ApprovalTask.objects.bulk_update(tasks, LET_GO_FIELDS)
     Heartbeat.objects.filter(task__in=tasks).delete()
+    close_places(tasks)
+    happened(Kind.SETTLED, tasks)
     record(*events)
     return len(tasks)
 

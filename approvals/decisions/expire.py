@@ -15,10 +15,12 @@ from django.utils import timezone
 
 from approvals.audit.record import Action, event, record
 from approvals.callbacks.pace import LOOK_UP_CALLS, pace_of, spare, try_take
+from approvals.decisions.settle import close_places
 from approvals.engines.base import Fate
 from approvals.engines.registry import engine_for, kind_of
 from approvals.errors import CallbackRefused, EngineError, SecretUnreadable, TaskGone
 from approvals.models import ApprovalTask, AuditEvent, Heartbeat
+from approvals.notices.occasions import Kind, happened
 from approvals.states import TaskStatus
 
 log = structlog.get_logger(__name__)
@@ -28,7 +30,7 @@ CHECK_AGAIN = dt.timedelta(seconds=30)  # also the lease of a batch in hand
 
 TIME_RAN_OUT = "Time ran out before this was decided."
 WORKFLOW_ENDED = "The workflow ended before this was decided."
-LET_GO_FIELDS = ("status", "settled_reason", "settled_at")
+LET_GO_FIELDS = ("status", "settled_reason", "settled_at", "settles_at")
 
 
 @transaction.atomic
@@ -40,16 +42,18 @@ def retire(task_id: UUID) -> None:
     """
     task = (
         ApprovalTask.objects.select_for_update(of=("self",))
-        .only("id", "status", "deadline")
+        .only("id", "status", "stage", "deadline")
         .annotate(now=Now())
         .get(pk=task_id)
     )
     Heartbeat.objects.filter(task_id=task_id).delete()
     if not task.is_pending:
         return
-    happened = let_go(task, task.now)
+    gone = let_go(task, task.now)
     task.save(update_fields=LET_GO_FIELDS)
-    record(happened)
+    close_places([task])
+    happened(Kind.SETTLED, [task])
+    record(gone)
 
 
 def let_go(task: ApprovalTask, ended_at: dt.datetime, **data: Any) -> AuditEvent:
@@ -60,7 +64,7 @@ def let_go(task: ApprovalTask, ended_at: dt.datetime, **data: Any) -> AuditEvent
     in_time = task.deadline is None or ended_at < task.deadline
     task.status = TaskStatus.CANCELLED if in_time else TaskStatus.EXPIRED
     task.settled_reason = WORKFLOW_ENDED if in_time else TIME_RAN_OUT
-    task.settled_at = Now()
+    task.settled_at, task.settles_at = Now(), None
     log.info("task retired", task=str(task.pk), now=task.status)
     return event(Action.ENDED if in_time else Action.EXPIRED, task=task, **data)
 

@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 from approvals.audit.record import Action, event, record
 from approvals.decisions.answer import job_output, shaped, signed
 from approvals.decisions.rules import settled_words
-from approvals.decisions.settle import settle
+from approvals.decisions.settle import MOVED_FIELDS, settle
 from approvals.engines.base import Limits
 from approvals.engines.registry import kind_of
 from approvals.errors import AlreadyReported, CannotReport, JobEnded, KeyNotLive, ReportTooLarge
@@ -64,7 +64,7 @@ def settle_reported(task_id: UUID, key: JobKey, report: Report) -> ApprovalTask:
     # 4
     failed = report.outcome == TaskStatus.FAILED
     settled = settle(task, report.outcome, callback)
-    task.save(update_fields=["status", "settled_at"])
+    task.save(update_fields=MOVED_FIELDS)
     record(
         event(
             Action.JOB_FAILED if failed else Action.JOB_SUCCEEDED,

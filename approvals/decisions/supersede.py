@@ -15,7 +15,9 @@ from django.db.models.functions import Now
 
 from approvals.audit.record import Action, event, record
 from approvals.decisions.carry_over import carry_over
+from approvals.decisions.settle import close_places
 from approvals.models import ApprovalTask, Callback, Heartbeat
+from approvals.notices.occasions import Kind, happened
 from approvals.states import CallbackStatus, TaskStatus
 
 ASKED_ANEW = "The workflow asks anew: a newer task took the place of this one."
@@ -61,6 +63,9 @@ def supersede(tasks: Sequence[ApprovalTask]) -> None:
         status=TaskStatus.SUPERSEDED, settled_at=Now(), settled_reason=ASKED_ANEW
     )
     Heartbeat.objects.filter(task__in=gone).delete()
+    if gone:
+        close_places(gone)
+        happened(Kind.SETTLED, gone)
     record(*events)
     for task in asking:
         task.status = rows[task.pk].status

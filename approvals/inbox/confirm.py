@@ -10,8 +10,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import push_url, retarget, trigger_client_event
 
+from approvals.asked.choices import choices_of
 from approvals.decisions.decide import Outcome, decide as take_decision
-from approvals.decisions.rules import check_comment
+from approvals.decisions.rules import check_choice
 from approvals.errors import CannotDecide
 from approvals.inbox.address import Address
 from approvals.inbox.detail import Detail, find_task
@@ -47,7 +48,7 @@ def decide(request: Request, task_id: UUID) -> HttpResponse:
         return _ask(request, detail, Verdict(verdict), form, status=422)
     comment = form.cleaned_data["comment"]
     try:
-        check_comment(detail.task, Verdict(verdict), comment)
+        check_choice(detail.task, Verdict(verdict), "", comment)
     except CannotDecide as reason:
         form.add_error("comment", str(reason))
         return _ask(request, detail, Verdict(verdict), form, status=422)
@@ -70,7 +71,7 @@ def _ask(
         "verdict": verdict,
         "is_rejecting": verdict == Verdict.REJECT,
         "needs_reason": detail.is_job
-        or (verdict == Verdict.REJECT and detail.gate.reason_required),
+        or any(one.needs_reason for one in choices_of(detail.task) if one.verdict == verdict),
         "address": Address.read(request.GET),
     }
     template = "inbox/decide_form.html" if wants_part(request) else "inbox/decide.html"
@@ -117,5 +118,5 @@ def _words(outcome: Outcome) -> str:
 
 
 def _more_approvals(task: ApprovalTask) -> str:
-    missing = task.gate.quorum - task.approvals
+    missing = task.required - task.approvals
     return f"{missing} more {'approval' if missing == 1 else 'approvals'}"

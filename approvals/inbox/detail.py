@@ -76,7 +76,9 @@ class Detail:
         job: OutsideJob | None = getattr(task, "outside_job", None)
         self.job = JobLine.of(job, task.gate) if job else None
         self.decisions: list[Decision] = list(
-            task.decisions.select_related("reviewer").order_by("decided_at", "id")
+            task.decisions.standing()
+            .select_related("reviewer", "on_behalf_of")
+            .order_by("decided_at", "id")
         )
         for decision in self.decisions:
             decision.when = times.age_tag(decision.decided_at, self.now)  # type: ignore[attr-defined]
@@ -231,7 +233,7 @@ class Detail:
 
     @property
     def on_approve(self) -> str:
-        missing = self.gate.quorum - self.task.approvals - 1
+        missing = self.task.required - self.task.approvals - 1
         if missing > 0:
             noun = "approval is" if missing == 1 else "approvals are"
             return f"{missing} more {noun} needed after yours, then {self.workflow} goes on."

@@ -79,7 +79,7 @@ def render(
             f'<span class="row-where">{where}</span>{below}'
             f'<span class="row-who">{who}{age}</span>{progress}</a></li>'
         )
-        shown.append(f"{row.id}{row.approvals}{row.quorum}{row.status}{row.callback}{urgency}")
+        shown.append(f"{row.id}{row.approvals}{row.required}{row.status}{row.callback}{urgency}")
         if job:
             shown.append(f"{job.runs_on}{job.percent}{job.note}{job.is_silent(now)}")
     version = hashlib.blake2s("".join(shown).encode(), digest_size=8).hexdigest()
@@ -101,13 +101,13 @@ def _outcome(row: Row) -> str:
 
 def _meter(row: Row) -> str:
     """Approvals so far, where more than one is needed."""
-    if row.quorum < 2:
+    if row.required < 2:
         return ""
-    got = min(row.approvals, row.quorum)
+    got = min(row.approvals, row.required)
     dots = ""
-    if row.quorum <= 5:
-        dots = '<i class="dot on"></i>' * got + '<i class="dot"></i>' * (row.quorum - got)
-    return f'<span class="meter">{dots}{got} of {row.quorum}</span>'
+    if row.required <= 5:
+        dots = '<i class="dot on"></i>' * got + '<i class="dot"></i>' * (row.required - got)
+    return f'<span class="meter">{dots}{got} of {row.required}</span>'
 
 
 def _progress(job: JobLine, now: dt.datetime) -> str:

@@ -1,7 +1,7 @@
 """The door, its pages: the list, a task beside it, and a payload as it came. Nothing writes."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -96,6 +96,8 @@ def listing_for(request: Request, current: UUID | None = None) -> Listing:
     person = request.person
     address, now, home = Address.read(request.GET), timezone.now(), reverse("inbox")
     gates = gate_counts(person)
+    if address.gate not in [gate.id for gate in gates]:
+        address = replace(address, gate=None)
     found = page(person, address) if gates else []
     shown = found[:PAGE_SIZE]
     has_more = len(found) > PAGE_SIZE

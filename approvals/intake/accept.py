@@ -32,8 +32,10 @@ from approvals.models import (
     Heartbeat,
     Source,
 )
+from approvals.notices.occasions import Kind, happened
 from approvals.outside_jobs.plan import plan as plan_jobs
-from approvals.people.eligibility import find_requesters
+from approvals.people.eligibility import find_people
+from approvals.people.roster import required
 from approvals.tokens import digest, encrypt
 
 log = structlog.get_logger(__name__)
@@ -81,7 +83,7 @@ def rehearse(source: Source, body: str | bytes) -> ApprovalTask | ExecutionNews:
     if isinstance(message, ExecutionNews):
         return message
     gates = list(Gate.objects.filter(Q(slug=message.gate) | Q(pk=source.gate_id)))
-    requesters = find_requesters({message.requested_by})
+    requesters = find_people({message.requested_by})
     return _task(message, source, _gate_of(message, source, gates), requesters)
 
 
@@ -92,7 +94,7 @@ def _accept(
     messages = [message for message in read_bodies if isinstance(message, IncomingMessage)]
     # Read each time, the source's own too: a policy that was changed applies at once.
     gates = list(Gate.objects.filter(Q(slug__in={m.gate for m in messages}) | Q(pk=source.gate_id)))
-    requesters = find_requesters({m.requested_by for m in messages})
+    requesters = find_people({m.requested_by for m in messages})
 
     tasks: dict[int, ApprovalTask] = {}
     problems: dict[int, MessageNotUnderstood] = {}
@@ -119,6 +121,10 @@ def _accept(
         waiting = {at: task for at, task in new.items() if task.is_pending}
         supersede(list(waiting.values()))
         plan_jobs(list(waiting.values()))
+        happened(
+            Kind.ARRIVED,
+            [task for task in waiting.values() if task.is_pending and not task.settles_at],
+        )
         definitions.plan(
             [wanted for at, task in waiting.items() if (wanted := _wanted(task, read_bodies[at]))]
         )
@@ -195,6 +201,7 @@ def _task(
     return ApprovalTask(
         id=uuid7(),
         gate=gate,
+        required=gate.quorum if gate.needs == Gate.Needs.COUNT else required(gate),
         source=source,
         connection_id=source.connection_id,
         token_ciphertext=encrypt(token),

@@ -76,10 +76,32 @@ class ApprovalTask(models.Model):
     # When to ask the engine whether time has really run out (decisions/expire.py).
     expiry_due_at = models.DateTimeField(null=True)
 
+    # Where its gate has several stages; `approvals` and `required` are those of this one.
+    stage = models.PositiveSmallIntegerField(default=0, db_default=0)
     approvals = models.PositiveSmallIntegerField(default=0)
+    required = models.PositiveSmallIntegerField(default=1, db_default=1)
+    # Only those whom a `Place` names may decide, of all whom the gate names.
+    is_narrowed = models.BooleanField(default=False, db_default=False)
+    has_places = models.BooleanField(default=False, db_default=False)
+    claimed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    claimed_at = models.DateTimeField(null=True)
+    escalated_at = models.DateTimeField(null=True)
+    # By when its gate wants it decided (`Timer`), before the engine's deadline.
+    decide_by = models.DateTimeField(null=True)
+    # What the message brings of its own, where the gate asks for nothing.
+    form = OrderedJSONField(null=True)
+    choices = models.JSONField(default=list, db_default=[])
+    # The payload as a reviewer changed it; `payload` stays what came.
+    edited_payload = OrderedJSONField(null=True)
+
+    # Decided, but it can still be undone: when the outcome becomes final.
+    settles_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
     # Why it ended without a decision, in words for people.
     settled_reason = models.CharField(max_length=300, blank=True)
+    settled_choice = models.CharField(max_length=60, blank=True, db_default="")
 
     search = models.GeneratedField(
         expression=SearchVector(
@@ -95,10 +117,17 @@ class ApprovalTask(models.Model):
         indexes = [
             models.Index(
                 "gate",
+                "stage",
+                "is_narrowed",
                 "sort_deadline",
                 "id",
                 name="task_inbox",
                 condition=models.Q(status=TaskStatus.PENDING),
+            ),
+            models.Index(
+                "settles_at",
+                name="task_settles",
+                condition=models.Q(status=TaskStatus.PENDING, settles_at__isnull=False),
             ),
             models.Index(
                 "gate",

@@ -6,6 +6,8 @@ from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.db import models
 
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français"), ("zh-hans", "简体中文")]
+
 
 def validate_time_zone(name: str) -> None:
     if name and name not in zoneinfo.available_timezones():
@@ -20,6 +22,12 @@ class User(AbstractUser):
         LIGHT = "light", "Light"
         DARK = "dark", "Dark"
 
+    class Mails(models.TextChoices):
+        AT_ONCE = "at_once", "At once"
+        HOURLY = "hourly", "Every hour, together"
+        DAILY = "daily", "Every morning, together"
+        OFF = "off", "Never"
+
     time_zone = models.CharField(
         max_length=64,
         blank=True,
@@ -28,6 +36,23 @@ class User(AbstractUser):
     )
     theme = models.CharField(max_length=6, choices=Theme, default=Theme.SYSTEM)
     shortcuts = models.BooleanField("keyboard shortcuts", default=True)
+
+    language = models.CharField(
+        max_length=10, choices=LANGUAGES, default="en", help_text="Of the mails."
+    )
+    mails = models.CharField("mails come", max_length=10, choices=Mails, default=Mails.AT_ONCE)
+    # A mail to the address was refused; mails go on once the address has changed.
+    mail_refused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    away_from = models.DateTimeField(null=True, blank=True)
+    away_until = models.DateTimeField(null=True, blank=True)
+    delegate = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="stands_in_for",
+        help_text="Decides in their place while they are away, where a gate allows it.",
+    )
 
     class Meta(AbstractUser.Meta):
         constraints = [

@@ -22,7 +22,7 @@ from approvals.intake.sources.base import SourceUnavailable
 from approvals.intake.sources.registry import called, polled
 from approvals.models import Connection, DefinitionLookup, Source
 from approvals.operations import health, queries
-from approvals.people.eligibility import out_of_reach
+from approvals.people.roster import out_of_reach
 
 OK, WARNING, BAD = Level.OK, Level.WARNING, Level.BAD
 

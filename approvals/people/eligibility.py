@@ -1,40 +1,167 @@
-"""WHO may see a task and who may decide it. Asked by pages, API and admin alike."""
+"""WHO may see a task and who may decide it. Asked by pages, links, API and admin alike."""
 
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
+from django.contrib.auth.models import Group
+from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Lower
-from django.template.defaultfilters import pluralize
 
-from approvals.models import ApprovalTask, Gate, User
+from approvals.models import ApprovalTask, Decision, Place, Question, User
 from approvals.people.roles import SEE_EVERY_TASK
+
+# Whoever has named me as their delegate and is away now.
+STANDS_IN_FOR = """
+    SELECT id FROM approvals_user
+     WHERE delegate_id = %(me)s AND is_active AND away_from <= statement_timestamp()
+       AND (away_until IS NULL OR statement_timestamp() < away_until)"""
+
+# Every desk (a stage of a gate) that names me or somebody for whom I stand in, and as whose member.
+DESKS = f"""
+    WITH who AS (SELECT %(me)s::bigint AS id UNION {STANDS_IN_FOR}),
+    named AS (
+        SELECT gate_id, 0 AS stage, user_id, NULL::integer AS group_id
+          FROM approvals_gate_users WHERE user_id IN (SELECT id FROM who)
+         UNION ALL
+        SELECT gg.gate_id, 0, ug.user_id, gg.group_id
+          FROM approvals_user_groups ug JOIN approvals_gate_groups gg ON gg.group_id = ug.group_id
+         WHERE ug.user_id IN (SELECT id FROM who)
+         UNION ALL
+        SELECT s.gate_id, s.position, su.user_id, NULL
+          FROM approvals_stage_users su JOIN approvals_stage s ON s.id = su.stage_id
+         WHERE su.user_id IN (SELECT id FROM who)
+         UNION ALL
+        SELECT s.gate_id, s.position, ug.user_id, sg.group_id
+          FROM approvals_user_groups ug JOIN approvals_stage_groups sg ON sg.group_id = ug.group_id
+          JOIN approvals_stage s ON s.id = sg.stage_id
+         WHERE ug.user_id IN (SELECT id FROM who))
+    SELECT n.gate_id, n.stage, n.user_id, n.group_id, g.kind FROM named n
+      JOIN approvals_gate g ON g.id = n.gate_id
+     WHERE n.user_id = %(me)s OR g.hand_over = 'anybody'
+        OR (g.hand_over = 'reviewers'
+            AND EXISTS (SELECT FROM named own
+                         WHERE own.gate_id = n.gate_id AND own.user_id = %(me)s))"""  # noqa: S608 - constants
+
+
+class Membership(NamedTuple):
+    """That somebody sits at a desk: by themselves, or by a team."""
+
+    gate: int
+    stage: int
+    user: int
+    group: int | None
+    kind: str  # Gate.Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """From where somebody decides: whose place it is, and for which teams that counts (None: for
+    all of the stage's)."""
+
+    holder: int
+    groups: frozenset[int] | None
 
 
 class Person:
-    """The signed-in user, with what one request asks about them again and again. One query."""
+    """The signed-in user, with what one request asks about them again and again."""
 
     def __init__(self, user: User) -> None:
         self.user = user
 
     @cached_property
-    def gates(self) -> dict[int, str]:
-        """The gates that name this person, by themselves or through a group, and for what each
-        waits (`Gate.Kind`)."""
-        return dict(
-            Gate.objects.filter(groups__user=self.user)
-            .values_list("pk", "kind")
-            .union(Gate.objects.filter(users=self.user).values_list("pk", "kind"))
-        )
+    def memberships(self) -> list[Membership]:
+        """Of this person, and of those for whom they stand in. One query."""
+        with connection.cursor() as cursor:
+            cursor.execute(DESKS, {"me": self.user.pk})
+            return [Membership(*row) for row in cursor.fetchall()]
 
-    @property
-    def gate_ids(self) -> frozenset[int]:
-        return frozenset(self.gates)
+    @cached_property
+    def gates(self) -> dict[int, str]:
+        """The gates at which this person reviews, and for what each waits (`Gate.Kind`)."""
+        return {one.gate: one.kind for one in self.memberships}
+
+    @cached_property
+    def principals(self) -> dict[int, User]:
+        """For whom they stand in, by id."""
+        others = {one.user for one in self.memberships} - {self.user.pk}
+        return User.objects.in_bulk(others) if others else {}
+
+    @cached_property
+    def group_ids(self) -> frozenset[int]:
+        return frozenset(Group.objects.filter(user=self.user).values_list("pk", flat=True))
 
     def reviews(self, task: ApprovalTask) -> bool:
-        return task.gate_id in self.gate_ids
+        return task.gate_id in self.gates
 
     def can_see(self, task: ApprovalTask) -> bool:
-        return self.reviews(task) or self.user.has_perm(SEE_EVERY_TASK)
+        return (
+            self.reviews(task)
+            or self.user.has_perm(SEE_EVERY_TASK)
+            or (task.has_places and bool(self._given(task)))
+            or Question.objects.filter(task=task, asked=self.user).exists()
+        )
+
+    def seats_at(self, task: ApprovalTask, decisions: list[Decision]) -> list[Seat]:
+        """The places from which this person could decide now, their own first.
+
+        `decisions`: the standing ones of the task. Each place decides once at a stage, whoever
+        sits on it.
+        """
+        places = [p for p in _places(task) if p.is_open] if task.has_places else []
+        used = {d.on_behalf_of_id or d.reviewer_id for d in decisions if d.stage == task.stage}
+        away = {place.stands_for_id for place in places if place.why == Place.Why.HANDED}
+        found = [seat for seat in self._by_gate(task, places) if seat.holder not in away]
+        found += [
+            Seat(place.stands_for_id, frozenset(place.for_groups or ()))
+            for place in places
+            if place.why == Place.Why.HANDED
+            and place.user_id in (self.user.pk, *self.principals)
+            and place.stands_for_id
+        ]
+        if any(p.group_id in self.group_ids for p in places if p.why == Place.Why.ESCALATED):
+            found.append(Seat(self.user.pk, None))
+        return [
+            seat
+            for seat in sorted(found, key=lambda seat: seat.holder != self.user.pk)
+            if seat.holder not in used and not self._asked_for_it(task, seat.holder)
+        ]
+
+    def _by_gate(self, task: ApprovalTask, places: list[Place]) -> Iterator[Seat]:
+        groups: dict[int, set[int]] = defaultdict(set)
+        for one in self.memberships:
+            if (one.gate, one.stage) == (task.gate_id, task.stage):
+                groups[one.user].update([one.group] if one.group else [])
+        named = [place for place in places if place.why == Place.Why.NAMED]
+        users, teams = {p.user_id for p in named}, {p.group_id for p in named}
+        for user, of in groups.items():
+            if not task.is_narrowed or user in users or of & teams:
+                yield Seat(user, frozenset(of))
+
+    def _asked_for_it(self, task: ApprovalTask, holder: int) -> bool:
+        """Nobody decides from the place of whoever requested, where the gate excludes them."""
+        user = self.user if holder == self.user.pk else self.principals.get(holder)
+        if not task.gate.exclude_requester:
+            return False
+        return task.requester_id == holder if user is None else is_requester(user, task)
+
+    def _given(self, task: ApprovalTask) -> list[Place]:
+        """The places of a task that name this person."""
+        return [
+            place
+            for place in _places(task)
+            if place.user_id == self.user.pk or place.group_id in self.group_ids
+        ]
+
+
+def _places(task: ApprovalTask) -> list[Place]:
+    """All of them, which are few; kept with the task."""
+    if not hasattr(task, "places_read"):
+        task.places_read = list(task.places.all())  # type: ignore[attr-defined]
+    return task.places_read  # type: ignore[attr-defined, no-any-return]
 
 
 def is_requester(user: User, task: ApprovalTask) -> bool:
@@ -45,7 +172,7 @@ def is_requester(user: User, task: ApprovalTask) -> bool:
     return bool(asked) and asked in (user.username.casefold(), user.email.casefold())
 
 
-def find_requesters(names: set[str]) -> dict[str, int]:
+def find_people(names: set[str]) -> dict[str, int]:
     """User ids by case-folded user name or email, for those of `names` that are known."""
     folded = {name.casefold() for name in names if name}
     if not folded:
@@ -59,25 +186,3 @@ def find_requesters(names: set[str]) -> dict[str, int]:
         if mail:
             found[mail] = pk
     return {name: pk for name, pk in found.items() if name in folded}
-
-
-def out_of_reach(gate: Gate) -> str:
-    """Why nobody can pass `gate`, or blank."""
-    able = (
-        User.objects.filter(is_active=True)
-        .filter(Q(gates=gate) | Q(groups__gates=gate))
-        .distinct()
-        .count()
-    )
-    if able < gate.quorum:
-        return (
-            f"“{gate}” can't be passed: it requires {gate.quorum} "
-            f"approval{pluralize(gate.quorum)} and has {able} active reviewer{pluralize(able)}. "
-            "Add a team or reviewers."
-        )
-    if gate.exclude_requester and able == gate.quorum:
-        return (
-            f"“{gate}” can't be passed when a reviewer is the requester: then {able - 1} of the "
-            f"{able} required approvals can be given. Add one more reviewer."
-        )
-    return ""

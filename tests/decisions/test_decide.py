@@ -146,7 +146,7 @@ def test_a_rejection_needs_a_reason_where_the_gate_says_so(gate, alice, comment)
     with pytest.raises(CannotDecide, match="why"):
         decide(task.pk, person(alice), Verdict.REJECT, comment=comment, via=INBOX)
 
-    gate.reason_required = False
+    gate.reason = Gate.Reason.NEVER
     gate.save()
     decide(task.pk, person(alice), Verdict.REJECT, comment=comment, via=INBOX)
 

@@ -429,7 +429,7 @@ def test_a_batch_without_retries_costs_nothing_more(source, gate):
         take(source, a_try(0, f"run-{number}"))
     plain = cost(*(a_try(0, f"other-{number}") for number in range(10)))
     retries = [cost(*(a_try(1, f"run-{n}") for n in range(*span))) for span in [(0, 2), (2, 12)]]
-    assert retries[0] == retries[1] == plain + 5
+    assert retries[0] == retries[1] == plain + 7
 
 
 def test_the_timeline_says_whose_place_was_taken(source, gate, alice, signed_in):

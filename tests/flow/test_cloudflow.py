@@ -141,7 +141,7 @@ def test_a_rejection_keeps_within_the_limits(
     setting: Setting, add_flow: Callable[..., None], comment: str
 ) -> None:
     add_flow("mns-new.yaml")
-    Gate.objects.update(reason_required=False)
+    Gate.objects.update(reason="never")
     run, task = setting.waits()
     decision = setting.decides(task, Verdict.REJECT, comment)
     assert setting.delivers().status == CallbackStatus.DELIVERED

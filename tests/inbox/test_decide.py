@@ -58,7 +58,7 @@ def test_a_rejection_needs_its_reason(gate: Gate, web: Client) -> None:
 
 
 def test_where_the_gate_asks_for_no_reason_none_is_needed(web: Client) -> None:
-    task = task_for(GateFactory(groups=[TEAM], reason_required=False))
+    task = task_for(GateFactory(groups=[TEAM], reason="never"))
     web.post(url(task), {"verdict": "reject"})
     task.refresh_from_db()
     assert task.status == "rejected"

@@ -1,0 +1,1 @@
+"""NOTICES: what people are told by mail, and the links by which they come."""

@@ -1,0 +1,31 @@
+"""NOTICES, first step: something happened that people are to be told about.
+
+One row, in the transaction in which it happens; whom it concerns is found out behind it
+(`audience`), so that nobody who decides or sends messages waits for that.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from approvals.models import ApprovalTask, Occasion, User
+
+Kind = Occasion.Kind
+
+
+def happened(
+    kind: Kind,
+    tasks: Iterable[ApprovalTask],
+    *,
+    actor: User | None = None,
+    person: User | None = None,
+    **data: Any,
+) -> None:
+    """Have those be told whom it concerns: `person` alone where given, else whom `kind` implies.
+
+    `actor` did it and is not told. `data` is JSON for the mail's words; never a token.
+    """
+    rows = [
+        Occasion(kind=kind, task=task, stage=task.stage, actor=actor, person=person, data=data)
+        for task in tasks
+    ]
+    Occasion.objects.bulk_create(rows)

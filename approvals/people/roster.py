@@ -1,0 +1,120 @@
+"""WHO, all of them: the reviewers of a stage, and what its rule makes of their number."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from django.db import connection
+from django.template.defaultfilters import pluralize
+
+from approvals.models import ApprovalTask, Gate, Place, ReviewRule, Stage
+from approvals.people.quorum import Needs, Rule, Seats, required_of
+
+_MEMBERS = """
+    SELECT n.user_id, n.group_id
+      FROM (SELECT user_id, NULL::integer AS group_id
+              FROM approvals_{noun}_users WHERE {noun}_id = %(rule)s
+             UNION ALL
+            SELECT ug.user_id, gg.group_id
+              FROM approvals_{noun}_groups gg
+              JOIN approvals_user_groups ug ON ug.group_id = gg.group_id
+             WHERE gg.{noun}_id = %(rule)s) n
+      JOIN approvals_user u ON u.id = n.user_id AND u.is_active"""
+
+Roster = dict[int, frozenset[int]]  # user id -> ids of the teams by which they are named
+
+
+def review_rule(gate: Gate, stage: int) -> ReviewRule:
+    """The gate itself, or its later stage; the last there is, if that one was deleted."""
+    if not stage:
+        return gate
+    return gate.stages.filter(position__lte=stage).last() or gate
+
+
+def next_stage(gate: Gate, stage: int) -> Stage | None:
+    return gate.stages.filter(position__gt=stage).first()
+
+
+def rule_of(review: ReviewRule) -> Rule:
+    each = review.needs == Needs.EACH_GROUP
+    groups = frozenset(review.groups.values_list("pk", flat=True)) if each else frozenset()
+    return Rule(review.needs, review.quorum, review.veto, groups)
+
+
+def members(review: ReviewRule) -> Roster:
+    """The active users whom a stage names. One query."""
+    found: dict[int, set[int]] = defaultdict(set)
+    with connection.cursor() as cursor:
+        cursor.execute(_MEMBERS.format(noun=type(review).__name__.lower()), {"rule": review.pk})
+        for user, group in cursor.fetchall():
+            found[user].update([group] if group else [])
+    return {user: frozenset(groups) for user, groups in found.items()}
+
+
+def roster(task: ApprovalTask) -> Roster:
+    """Those of them who may decide `task` at its stage: named by the message where that narrows,
+    and without the requester where the gate excludes them. Whoever was handed a place sits on that
+    of the giver, who is the one counted."""
+    found = members(review_rule(task.gate, task.stage))
+    if task.is_narrowed:
+        named = task.places.filter(why=Place.Why.NAMED, is_open=True)
+        pairs = named.values_list("user_id", "group_id")
+        users, teams = {user for user, _ in pairs}, {group for _, group in pairs}
+        found = {u: groups for u, groups in found.items() if u in users or groups & teams}
+    if task.gate.exclude_requester:
+        found.pop(task.requester_id or 0, None)
+    return found
+
+
+def seats_of(found: Roster) -> Seats:
+    return Seats(len(found), Counter(group for groups in found.values() for group in groups))
+
+
+def required(review: ReviewRule, found: Roster | None = None) -> int:
+    """How many approvals pass a stage, by its `found` reviewers or all that it names."""
+    return required_of(
+        rule_of(review), lambda: seats_of(members(review) if found is None else found)
+    )
+
+
+def out_of_reach(gate: Gate) -> str:
+    """Why nobody can pass `gate`, or blank."""
+    return next(filter(None, map(_problem, _stages(gate))), "")
+
+
+def _stages(gate: Gate) -> Iterable[tuple[Gate, ReviewRule]]:
+    return [(gate, gate), *((gate, stage) for stage in gate.stages.all())]
+
+
+def _problem(at: tuple[Gate, ReviewRule]) -> str:
+    gate, review = at
+    seats = seats_of(members(review))
+    where = f"“{gate}”" if review is gate else f"“{gate}”, stage “{review}”,"
+    if review.needs == Needs.EACH_GROUP:
+        for group in review.groups.all():
+            able = seats.of_group.get(group.pk, 0)
+            if able < review.quorum:
+                return (
+                    f"{where} can't be passed: it requires {_approvals(review.quorum)} of "
+                    f"“{group}”, which has {_reviewers(able)}. Add members."
+                )
+        return "" if seats.total else f"{where} can't be passed: it names no team."
+    needed = required_of(rule_of(review), lambda: seats)
+    if seats.total < needed:
+        return (
+            f"{where} can't be passed: it requires {_approvals(needed)} and has "
+            f"{_reviewers(seats.total)}. Add a team or reviewers."
+        )
+    if gate.exclude_requester and review.needs == Needs.COUNT and seats.total == needed:
+        return (
+            f"{where} can't be passed when a reviewer is the requester: then {seats.total - 1} of "
+            f"the {seats.total} required approvals can be given. Add one more reviewer."
+        )
+    return ""
+
+
+def _approvals(number: int) -> str:
+    return f"{number} approval{pluralize(number)}"
+
+
+def _reviewers(number: int) -> str:
+    return f"{number} active reviewer{pluralize(number)}"
