@@ -14,35 +14,23 @@ from django.db import connection
 
 from approvals.inbox.address import Address, Cursor, Tab
 from approvals.inbox.outside import JobLine
+from approvals.inbox.seats import (
+    AT_DESK,
+    AT_DESK_OR_FOR_OTHERS,
+    GIVEN,
+    GIVEN_ELSEWHERE,
+    GIVEN_TO_DECIDE,
+    IS_PRESENT,
+    MY_DESKS,
+    OPEN_TO_ME,
+)
 from approvals.models import ApprovalTask, Gate, OutsideJob
 from approvals.people.eligibility import Person
 
 PAGE_SIZE = 50
 COUNT_CAP = 100
-
-# The list's rule in SQL; `decisions.rules` is asked again before anything is decided.
-_STILL_MINE = """
-    AND t.settles_at IS NULL AND (t.claimed_by_id IS NULL OR t.claimed_by_id = %(me)s)
-    AND NOT EXISTS (SELECT FROM approvals_decision d
-                     WHERE d.task_id = t.id AND d.withdrawn_at IS NULL
-                       AND (d.reviewer_id = %(me)s OR d.on_behalf_of_id = %(me)s))
-    AND NOT (t.has_places AND EXISTS (SELECT FROM approvals_place h
-              WHERE h.task_id = t.id AND h.stands_for_id = %(me)s AND h.is_open))
-    AND NOT (g.exclude_requester AND COALESCE(t.requester_id = %(me)s,
-                                              lower(t.requested_by) = ANY(%(my_names)s)))"""
-
-# At a desk where one only stands in for others: a place of theirs has to be free.
-_STANDING_IN = """
-    AND (d.own OR EXISTS (
-        SELECT FROM unnest(%(principals)s::bigint[]) AS p(id)
-         WHERE NOT EXISTS (SELECT FROM approvals_decision x
-                            WHERE x.task_id = t.id AND x.withdrawn_at IS NULL
-                              AND (x.reviewer_id = p.id OR x.on_behalf_of_id = p.id))))"""
-
-_MY_DESKS = """
-    SELECT gate_id, stage, own, false AS narrowed
-      FROM unnest(%(gates)s::bigint[], %(stages)s::integer[], %(own)s::boolean[])
-           AS named(gate_id, stage, own)"""
+# In place of a callback's status: decided, and it can still be undone.
+HELD = "held"
 
 _ALL_DESKS = """
     SELECT m.gate_id, s.stage, true AS own, w.narrowed
@@ -57,34 +45,23 @@ _PROBE = """
       AND t.status = 'pending' {where}
     ORDER BY t.sort_deadline, t.id LIMIT %(limit)s"""
 
-# Tasks at which a row of `Place` is mine: named by the message, handed over, or escalated.
-_GIVEN = """
-     FROM approvals_approvaltask t JOIN approvals_gate g ON g.id = t.gate_id
-    WHERE t.id IN (
-          SELECT p.task_id FROM approvals_place p
-           WHERE p.is_open AND p.user_id = ANY(%(principals)s::bigint[] || %(me)s::bigint)
-           UNION
-          SELECT p.task_id FROM approvals_user_groups ug
-            JOIN approvals_place p ON p.group_id = ug.group_id AND p.is_open
-           WHERE ug.user_id = %(me)s)
-      AND t.status = 'pending' AND t.has_places
-      AND CASE WHEN t.is_narrowed
-               THEN EXISTS (SELECT FROM unnest(%(gates)s::bigint[], %(stages)s::integer[])
-                                        AS d(gate_id, stage)
-                             WHERE d.gate_id = t.gate_id AND d.stage = t.stage)
-               ELSE NOT EXISTS (SELECT FROM unnest(%(gates)s::bigint[], %(stages)s::integer[])
-                                            AS d(gate_id, stage)
-                                 WHERE d.gate_id = t.gate_id AND d.stage = t.stage) END"""
-
 _COLUMNS = """t.id::text, t.title, t.workflow, t.state, t.requested_by, t.approvals, t.status,
            (extract(epoch FROM t.received_at) * 1000000)::bigint,
            (extract(epoch FROM t.{at}) * 1000000)::bigint, t.required"""
 
+# Who is on it (blank: I am) and since when; nobody while they are away.
+_CLAIM = f"""(SELECT CASE WHEN c.id = %(me)s THEN '' ELSE COALESCE(
+                    NULLIF(trim(c.first_name || ' ' || c.last_name), ''), c.username) END
+             FROM approvals_user c
+            WHERE c.id = t.claimed_by_id AND {IS_PRESENT.format(who="c")}),
+          (extract(epoch FROM t.claimed_at) * 1000000)::bigint"""  # noqa: S608 - constants
+
 _LISTED = """t.id, t.title, t.workflow, t.state, t.requested_by, t.approvals, t.required,
-                          t.status, t.received_at"""
+                          t.status, t.received_at, t.settles_at, t.claimed_by_id,
+                          t.claimed_at"""
 
 _PENDING_PAGE = f"""
-    SELECT {{columns}}, NULL
+    SELECT {{columns}}, CASE WHEN t.settles_at IS NOT NULL THEN '{HELD}' END, {_CLAIM}
       FROM (SELECT t.* FROM ({{desks}}) d
               JOIN approvals_gate g ON g.id = d.gate_id
              CROSS JOIN LATERAL (SELECT {_LISTED}, t.sort_deadline {_PROBE}) t
@@ -94,7 +71,7 @@ _PENDING_PAGE = f"""
 
 _GIVEN_TOO = f"""
              UNION ALL
-            SELECT {_LISTED}, t.sort_deadline {_GIVEN} {{where}}"""
+            SELECT {_LISTED}, t.sort_deadline {GIVEN} {{where}}"""
 
 _DONE_PAGE = f"""
     SELECT {{columns}}, c.status
@@ -110,11 +87,12 @@ _DONE_PAGE = f"""
      ORDER BY t.settled_at DESC, t.id DESC"""  # noqa: S608 - constants
 
 _COUNTS = f"""
-    WITH given AS (SELECT t.gate_id {_GIVEN} {_STILL_MINE} LIMIT %(limit)s)
+    WITH given AS (SELECT t.gate_id {GIVEN} {{given}} LIMIT %(limit)s),
+         elsewhere AS (SELECT t.gate_id {GIVEN} {GIVEN_ELSEWHERE} LIMIT %(limit)s)
     SELECT g.id, g.name, g.kind,
            (SELECT count(*) FROM given WHERE given.gate_id = g.id)
            + (SELECT COALESCE(sum(c.n), 0)::integer
-                FROM ({_MY_DESKS}) d CROSS JOIN LATERAL (
+                FROM ({MY_DESKS}) d CROSS JOIN LATERAL (
                      SELECT count(*) AS n FROM (SELECT {_PROBE}) x) c
                WHERE d.gate_id = g.id),
            CASE WHEN g.id = ANY(%(gates)s)
@@ -122,7 +100,7 @@ _COUNTS = f"""
                         FROM ({_ALL_DESKS}) d CROSS JOIN LATERAL (
                              SELECT count(*) AS n FROM (SELECT {_PROBE.format(where="")}) x) c
                        WHERE d.gate_id = g.id)
-                ELSE (SELECT count(*) FROM given WHERE given.gate_id = g.id) END,
+                ELSE (SELECT count(*) FROM elsewhere e WHERE e.gate_id = g.id) END,
            CASE WHEN g.id = ANY(%(gates)s)
                 THEN (SELECT count(*) FROM (
                         SELECT FROM approvals_approvaltask t
@@ -130,7 +108,7 @@ _COUNTS = f"""
                          ORDER BY t.settled_at DESC, t.id DESC LIMIT %(limit)s) x)
                 ELSE 0 END
       FROM approvals_gate g
-     WHERE g.id = ANY(%(gates)s) OR g.id IN (SELECT gate_id FROM given)
+     WHERE g.id = ANY(%(gates)s) OR g.id IN (SELECT gate_id FROM elsewhere)
      ORDER BY g.name"""  # noqa: S608 - constants
 
 
@@ -148,6 +126,8 @@ class Row(NamedTuple):
     at: int
     required: int
     callback: str | None
+    claimer: str | None = None  # their name; blank: whoever looks
+    claimed: int | None = None
 
     @property
     def cursor(self) -> Cursor:
@@ -169,7 +149,7 @@ def gate_counts(person: Person) -> list[GateCounts]:
     """The gates at which this person has something to look at."""
     about = _about(person)
     with connection.cursor() as cursor:
-        cursor.execute(_COUNTS.format(where=_mine(about)), about | {"limit": COUNT_CAP})
+        cursor.execute(_COUNTS.format(**_mine(about)), about | {"limit": COUNT_CAP})
         return [GateCounts(*row) for row in cursor.fetchall()]
 
 
@@ -183,19 +163,21 @@ def page(person: Person, address: Address, limit: int = PAGE_SIZE + 1) -> list[R
     if done:
         sql = _DONE_PAGE.format(columns=_COLUMNS.format(at="settled_at"), where=where)
     elif address.tab == Tab.MINE:
+        mine = _mine(params)
         sql = _PENDING_PAGE.format(
             columns=_COLUMNS.format(at="sort_deadline"),
-            desks=_MY_DESKS,
-            where=where + _mine(params),
-            given=_GIVEN_TOO.format(where=where + _STILL_MINE),
+            desks=MY_DESKS,
+            where=where + mine["where"],
+            given=_GIVEN_TOO.format(where=where + mine["given"]),
         )
     else:
-        elsewhere = where + " AND t.gate_id <> ALL(%(gates)s)"
         sql = _PENDING_PAGE.format(
             columns=_COLUMNS.format(at="sort_deadline"),
             desks=_ALL_DESKS,
             where=where,
-            given=_GIVEN_TOO.format(where=elsewhere) if address.tab == Tab.TEAM else "",
+            given=_GIVEN_TOO.format(where=where + GIVEN_ELSEWHERE)
+            if address.tab == Tab.TEAM
+            else "",
         )
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
@@ -227,22 +209,33 @@ def next_task(person: Person, address: Address, task: ApprovalTask) -> UUID | No
 
 def _about(person: Person) -> dict[str, Any]:
     names = (person.user.username.lower(), person.user.email.lower())
+    seats = person.memberships
     own: dict[tuple[int, int], bool] = {}
-    for one in person.memberships:
+    for one in seats:
         desk = one.gate, one.stage
         own[desk] = own.get(desk, False) or one.user == person.user.pk
     return {
         "me": person.user.pk,
         "my_names": [name for name in names if name],
         "principals": sorted(person.principals),
+        "own_gates": sorted(person.own_gates),
         "gates": [gate for gate, _ in own],
         "stages": [stage for _, stage in own],
         "own": list(own.values()),
+        "seat_gates": [one.gate for one in seats],
+        "seat_stages": [one.stage for one in seats],
+        "seat_users": [one.user for one in seats],
+        "seat_teams": [one.group for one in seats],
     }
 
 
-def _mine(about: Mapping[str, Any]) -> str:
-    return _STILL_MINE + (_STANDING_IN if about["principals"] else "")
+def _mine(about: Mapping[str, Any]) -> dict[str, str]:
+    """What waits for this person: the conditions at a desk, and for what was given to them."""
+    at_desk = AT_DESK_OR_FOR_OTHERS if about["principals"] else AT_DESK
+    return {
+        "where": f"{OPEN_TO_ME} AND {at_desk}",
+        "given": OPEN_TO_ME + GIVEN_TO_DECIDE.format(at_desk=at_desk),
+    }
 
 
 def _conditions(address: Address, params: dict[str, Any]) -> Iterator[str]:

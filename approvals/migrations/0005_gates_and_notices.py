@@ -123,7 +123,7 @@ class Migration(migrations.Migration):
             name='Timer',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('remind', 'Remind'), ('escalate', 'Escalate'), ('running_out', 'Say that time is running out'), ('overdue', 'What the gate does at its deadline')], max_length=12)),
+                ('kind', models.CharField(choices=[('remind', 'Remind'), ('escalate', 'Escalate'), ('running_out', 'Say that time is running out'), ('overdue', 'What the gate does at its deadline'), ('retally', 'Count again, since its gate was changed')], max_length=12)),
                 ('at', models.DateTimeField(db_index=True)),
             ],
         ),
@@ -283,7 +283,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='gate',
             name='form',
-            field=models.JSONField(blank=True, default=dict, help_text='A JSON Schema (an object with flat properties) of what approving asks for. Blank: what the message brings, if anything.'),
+            field=approvals.models.fields.OrderedJSONField(blank=True, default=dict, help_text='A JSON Schema (an object with flat properties) of what approving asks for. Blank: what the message brings, if anything.'),
         ),
         migrations.AddField(
             model_name='gate',
@@ -561,6 +561,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='place',
             constraint=models.UniqueConstraint(models.F('task'), models.F('stands_for'), condition=models.Q(('is_open', True), ('why', 'handed')), name='place_handed_once'),
+        ),
+        migrations.AddIndex(
+            model_name='auditevent',
+            index=models.Index(models.F('at'), models.F('id'), condition=models.Q(('data__has_key', 'pointed_out')), name='audit_pointed_out'),
         ),
         migrations.AddConstraint(
             model_name='stage',

@@ -79,6 +79,12 @@ class AuditEvent(models.Model):
             ),
             models.Index("action", "at", "id", name="audit_of_action"),
             models.Index("at", "id", name="audit_at"),
+            models.Index(
+                "at",
+                "id",
+                name="audit_pointed_out",
+                condition=models.Q(data__has_key="pointed_out"),
+            ),
         ]
 
     def __str__(self) -> str:

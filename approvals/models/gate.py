@@ -4,6 +4,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from approvals.models.calendar import Calendar
+from approvals.models.fields import OrderedJSONField
 from approvals.models.review_rule import ReviewRule
 
 # What an administrator has to say in so many words before silence approves.
@@ -78,7 +79,7 @@ class Gate(ReviewRule):
     reason = models.CharField(
         "a reason is required", max_length=10, choices=Reason, default=Reason.REJECT
     )
-    form = models.JSONField(
+    form = OrderedJSONField(
         default=dict,
         blank=True,
         help_text="A JSON Schema (an object with flat properties) of what approving asks for. "

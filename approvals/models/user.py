@@ -5,6 +5,7 @@ import zoneinfo
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils import timezone
 
 LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français"), ("zh-hans", "简体中文")]
 
@@ -63,6 +64,15 @@ class User(AbstractUser):
                 condition=~models.Q(email=""),
             )
         ]
+
+    @property
+    def is_away(self) -> bool:
+        now = timezone.now()
+        return (
+            self.away_from is not None
+            and self.away_from <= now
+            and (self.away_until is None or now < self.away_until)
+        )
 
     @property
     def display_name(self) -> str:

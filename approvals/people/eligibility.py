@@ -4,14 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import Group
 from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Lower
 
-from approvals.models import ApprovalTask, Decision, Place, Question, User
+from approvals.models import ApprovalTask, Decision, Gate, Place, Question, User
 from approvals.people.roles import SEE_EVERY_TASK
 
 # Whoever has named me as their delegate and is away now.
@@ -44,7 +44,9 @@ DESKS = f"""
      WHERE n.user_id = %(me)s OR g.hand_over = 'anybody'
         OR (g.hand_over = 'reviewers'
             AND EXISTS (SELECT FROM named own
-                         WHERE own.gate_id = n.gate_id AND own.user_id = %(me)s))"""  # noqa: S608 - constants
+                         WHERE own.gate_id = n.gate_id AND own.user_id = %(me)s))
+     UNION ALL
+    SELECT NULL, NULL, id, NULL, NULL FROM who WHERE id <> %(me)s"""  # noqa: S608 - constants
 
 
 class Membership(NamedTuple):
@@ -73,11 +75,16 @@ class Person:
         self.user = user
 
     @cached_property
-    def memberships(self) -> list[Membership]:
-        """Of this person, and of those for whom they stand in. One query."""
+    def _desks(self) -> list[tuple[Any, ...]]:
+        """One query; a row without a gate only says for whom they stand in."""
         with connection.cursor() as cursor:
             cursor.execute(DESKS, {"me": self.user.pk})
-            return [Membership(*row) for row in cursor.fetchall()]
+            return cursor.fetchall()
+
+    @cached_property
+    def memberships(self) -> list[Membership]:
+        """Of this person, and of those for whom they stand in where the gate allows it."""
+        return [Membership(*row) for row in self._desks if row[0] is not None]
 
     @cached_property
     def gates(self) -> dict[int, str]:
@@ -86,22 +93,36 @@ class Person:
 
     @cached_property
     def principals(self) -> dict[int, User]:
-        """For whom they stand in, by id."""
-        others = {one.user for one in self.memberships} - {self.user.pk}
+        """For whom they stand in, by id; where, a gate says (`stands_in_at`)."""
+        others = {user for gate, _, user, *_ in self._desks if gate is None}
         return User.objects.in_bulk(others) if others else {}
 
     @cached_property
     def group_ids(self) -> frozenset[int]:
         return frozenset(Group.objects.filter(user=self.user).values_list("pk", flat=True))
 
+    @cached_property
+    def own_gates(self) -> frozenset[int]:
+        """Those that name this person, not only somebody for whom they stand in."""
+        return frozenset(one.gate for one in self.memberships if one.user == self.user.pk)
+
     def reviews(self, task: ApprovalTask) -> bool:
         return task.gate_id in self.gates
 
+    def stands_in_at(self, gate: Gate) -> bool:
+        """Whether `gate` lets them decide for those for whom they stand in."""
+        if gate.hand_over == Gate.HandOver.REVIEWERS:
+            return gate.pk in self.own_gates
+        return gate.hand_over == Gate.HandOver.ANYBODY
+
+    def takes_part(self, task: ApprovalTask) -> bool:
+        """Whether they review it, or a place was given to them; not who merely may look at it."""
+        return self.reviews(task) or (task.has_places and bool(self._given(task)))
+
     def can_see(self, task: ApprovalTask) -> bool:
         return (
-            self.reviews(task)
+            self.takes_part(task)
             or self.user.has_perm(SEE_EVERY_TASK)
-            or (task.has_places and bool(self._given(task)))
             or Question.objects.filter(task=task, asked=self.user).exists()
         )
 
@@ -111,18 +132,20 @@ class Person:
         `decisions`: the standing ones of the task. Each place decides once at a stage, whoever
         sits on it.
         """
-        places = [p for p in _places(task) if p.is_open] if task.has_places else []
+        places = [p for p in places_of(task) if _counts(p)] if task.has_places else []
         used = {d.on_behalf_of_id or d.reviewer_id for d in decisions if d.stage == task.stage}
         away = {place.stands_for_id for place in places if place.why == Place.Why.HANDED}
         found = [seat for seat in self._by_gate(task, places) if seat.holder not in away]
         found += [
-            Seat(place.stands_for_id, frozenset(place.for_groups or ()))
+            Seat(
+                place.stands_for_id,
+                None if place.for_groups is None else frozenset(place.for_groups),
+            )
             for place in places
-            if place.why == Place.Why.HANDED
-            and place.user_id in (self.user.pk, *self.principals)
-            and place.stands_for_id
+            if place.why == Place.Why.HANDED and self._sits_on(place, task) and place.stands_for_id
         ]
-        if any(p.group_id in self.group_ids for p in places if p.why == Place.Why.ESCALATED):
+        escalated = [p for p in places if p.why == Place.Why.ESCALATED]
+        if self.user.pk not in away and any(p.group_id in self.group_ids for p in escalated):
             found.append(Seat(self.user.pk, None))
         return [
             seat
@@ -143,25 +166,42 @@ class Person:
 
     def _asked_for_it(self, task: ApprovalTask, holder: int) -> bool:
         """Nobody decides from the place of whoever requested, where the gate excludes them."""
-        user = self.user if holder == self.user.pk else self.principals.get(holder)
         if not task.gate.exclude_requester:
             return False
-        return task.requester_id == holder if user is None else is_requester(user, task)
+        places = places_of(task) if task.has_places else []
+        handed = {place.stands_for_id: place.stands_for for place in places}
+        known = {**handed, **self.principals, self.user.pk: self.user}
+        user = known.get(holder)
+        return user is not None and is_requester(user, task)
 
     def _given(self, task: ApprovalTask) -> list[Place]:
         """The places of a task that name this person."""
         return [
             place
-            for place in _places(task)
-            if place.user_id == self.user.pk or place.group_id in self.group_ids
+            for place in places_of(task)
+            if self._sits_on(place, task) or place.group_id in self.group_ids
         ]
 
+    def _sits_on(self, place: Place, task: ApprovalTask) -> bool:
+        """Whether `place` names them, or was handed to somebody for whom they stand in."""
+        if place.user_id == self.user.pk:
+            return True
+        handed = place.why == Place.Why.HANDED and place.is_open
+        return handed and place.user_id in self.principals and self.stands_in_at(task.gate)
 
-def _places(task: ApprovalTask) -> list[Place]:
+
+def places_of(task: ApprovalTask) -> list[Place]:
     """All of them, which are few; kept with the task."""
     if not hasattr(task, "places_read"):
-        task.places_read = list(task.places.all())  # type: ignore[attr-defined]
+        fetched = "places" in getattr(task, "_prefetched_objects_cache", {})
+        found = task.places.all() if fetched else task.places.select_related("user", "stands_for")
+        task.places_read = list(found)  # type: ignore[attr-defined]
     return task.places_read  # type: ignore[attr-defined, no-any-return]
+
+
+def _counts(place: Place) -> bool:
+    """Whoever has no account any more holds no place; one that was handed falls to its giver."""
+    return place.is_open and (place.user is None or place.user.is_active)
 
 
 def is_requester(user: User, task: ApprovalTask) -> bool:

@@ -13,7 +13,7 @@ SEE_EVERY_TASK = "approvals.view_approvaltask"
 OPERATE = "approvals.change_callback"
 AUDIT = "approvals.view_auditevent"
 
-_CONFIGURATION = ("gate", "source", "connection", "user")
+_CONFIGURATION = ("gate", "stage", "calendar", "source", "connection", "user")
 
 ROLES: dict[str, list[str]] = {
     OPERATORS: ["view_approvaltask", "change_callback"],
@@ -26,7 +26,10 @@ ROLES: dict[str, list[str]] = {
         "view_decision",
         "view_quarantinedmessage",
         "view_heartbeat",
+        "view_mail",
+        "view_notice",
         *(f"{verb}_{noun}" for noun in _CONFIGURATION for verb in ("add", "change", "view")),
+        "delete_stage",  # a part of its gate
     ],
 }
 

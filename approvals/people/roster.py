@@ -1,13 +1,13 @@
 """WHO, all of them: the reviewers of a stage, and what its rule makes of their number."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from django.db import connection
 from django.template.defaultfilters import pluralize
 
-from approvals.models import ApprovalTask, Gate, Place, ReviewRule, Stage
-from approvals.people.quorum import Needs, Rule, Seats, required_of
+from approvals.models import ApprovalTask, Decision, Gate, Place, ReviewRule, Stage
+from approvals.people.quorum import Needs, Rule, Seats, Voice, required_of
 
 _MEMBERS = """
     SELECT n.user_id, n.group_id
@@ -59,14 +59,32 @@ def roster(task: ApprovalTask) -> Roster:
         named = task.places.filter(why=Place.Why.NAMED, is_open=True)
         pairs = named.values_list("user_id", "group_id")
         users, teams = {user for user, _ in pairs}, {group for _, group in pairs}
-        found = {u: groups for u, groups in found.items() if u in users or groups & teams}
+        found = narrowed(found, users, teams)
     if task.gate.exclude_requester:
         found.pop(task.requester_id or 0, None)
     return found
 
 
+def narrowed(found: Roster, users: Set[int], teams: Set[int]) -> Roster:
+    """Those of `found` who are named, by themselves or by a team."""
+    return {pk: groups for pk, groups in found.items() if pk in users or groups & teams}
+
+
 def seats_of(found: Roster) -> Seats:
     return Seats(len(found), Counter(group for groups in found.values() for group in groups))
+
+
+def voices_of(decisions: Iterable[Decision], stage: int) -> list[Voice]:
+    """What the standing `decisions` of a task say at `stage`."""
+    return [
+        Voice(
+            one.verdict,
+            one.choice,
+            None if one.for_groups is None else frozenset(one.for_groups),
+        )
+        for one in decisions
+        if one.stage == stage
+    ]
 
 
 def required(review: ReviewRule, found: Roster | None = None) -> int:
