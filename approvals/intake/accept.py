@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
+from django.core.exceptions import ValidationError
 from django.db import DataError, transaction
 from django.db.models import Q
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from approvals.asked.choices import check_choices, written_out
+from approvals.asked.form import check_schema
 from approvals.audit.record import Action, event, record
 from approvals.callbacks import definitions
 from approvals.callbacks.times import EXPIRY_GRACE, seconds_between_heartbeats
@@ -24,18 +27,21 @@ from approvals.engines.registry import kind_of
 from approvals.errors import MessageNotUnderstood
 from approvals.intake.hold import hold
 from approvals.intake.message import ExecutionNews, IncomingMessage
+from approvals.intake.reviewers import Narrower, Narrowing, find_teams, names_of_people
 from approvals.intake.shapes import read
 from approvals.models import (
     ApprovalTask,
     DefinitionLookup,
     Gate,
     Heartbeat,
+    Place,
     Source,
 )
 from approvals.notices.occasions import Kind, happened
 from approvals.outside_jobs.plan import plan as plan_jobs
 from approvals.people.eligibility import find_people
 from approvals.people.roster import required
+from approvals.timers.plan import plan as plan_timers
 from approvals.tokens import digest, encrypt
 
 log = structlog.get_logger(__name__)
@@ -83,8 +89,8 @@ def rehearse(source: Source, body: str | bytes) -> ApprovalTask | ExecutionNews:
     if isinstance(message, ExecutionNews):
         return message
     gates = list(Gate.objects.filter(Q(slug=message.gate) | Q(pk=source.gate_id)))
-    requesters = find_people({message.requested_by})
-    return _task(message, source, _gate_of(message, source, gates), requesters)
+    narrower = _narrower([message])
+    return _task(message, source, _gate_of(message, source, gates), narrower)[0]
 
 
 def _accept(
@@ -94,9 +100,10 @@ def _accept(
     messages = [message for message in read_bodies if isinstance(message, IncomingMessage)]
     # Read each time, the source's own too: a policy that was changed applies at once.
     gates = list(Gate.objects.filter(Q(slug__in={m.gate for m in messages}) | Q(pk=source.gate_id)))
-    requesters = find_people({m.requested_by for m in messages})
+    narrower = _narrower(messages)
 
     tasks: dict[int, ApprovalTask] = {}
+    narrowings: dict[UUID, Narrowing] = {}
     problems: dict[int, MessageNotUnderstood] = {}
     news = [item for item in read_bodies if isinstance(item, ExecutionNews)]
     for position, message in enumerate(read_bodies):
@@ -106,7 +113,9 @@ def _accept(
             if isinstance(message, ExecutionNews):
                 continue
             gate = _gate_of(message, source, gates)
-            tasks[position] = _task(message, source, gate, requesters)
+            tasks[position], narrowing = _task(message, source, gate, narrower)
+            if narrowing:
+                narrowings[tasks[position].pk] = narrowing
         except MessageNotUnderstood as error:
             problems[position] = error
 
@@ -117,8 +126,15 @@ def _accept(
         ids = _store(list(tasks.values()))
         known = {position: ids[bytes(task.token_digest)] for position, task in tasks.items()}
         new = {at: task for at, task in tasks.items() if known[at] == task.pk}
+        Place.objects.bulk_create(
+            place
+            for task in new.values()
+            if task.pk in narrowings
+            for place in narrowings[task.pk].places(task)
+        )
         ended.retire_late(list(new.values()))
         waiting = {at: task for at, task in new.items() if task.is_pending}
+        plan_timers(list(waiting.values()))
         supersede(list(waiting.values()))
         plan_jobs(list(waiting.values()))
         happened(
@@ -187,9 +203,25 @@ def _gate_of(message: IncomingMessage, source: Source, gates: list[Gate]) -> Gat
     return gate
 
 
+def _narrower(messages: Sequence[IncomingMessage]) -> Narrower:
+    """Whom the messages of a batch name, looked up at once."""
+    return Narrower(find_people(names_of_people(messages)), find_teams(messages))
+
+
+def _check_asked(message: IncomingMessage) -> None:
+    """Raises `MessageNotUnderstood` where no form and no choices can be made of what it brings."""
+    name = "form"
+    try:
+        check_schema(message.form or {})
+        name = "choices"
+        check_choices(written_out(list(message.choices)))
+    except ValidationError as error:
+        raise MessageNotUnderstood("bad_field", f"The field {name}: {error.message}") from None
+
+
 def _task(
-    message: IncomingMessage, source: Source, gate: Gate, requesters: dict[str, int]
-) -> ApprovalTask:
+    message: IncomingMessage, source: Source, gate: Gate, narrower: Narrower
+) -> tuple[ApprovalTask, Narrowing | None]:
     context = message.context
     deadline = message.deadline
     timeout = message.timeout_seconds or gate.timeout_seconds
@@ -198,10 +230,17 @@ def _task(
         since = None if context.retry_count else context.entered_at
         deadline = (since or timezone.now()) + dt.timedelta(seconds=timeout)
     token = message.token.reveal()
-    return ApprovalTask(
+    _check_asked(message)
+    narrowing = narrower.narrow(message, gate)
+    needed = gate.quorum if gate.needs == Gate.Needs.COUNT else required(gate)
+    task = ApprovalTask(
         id=uuid7(),
         gate=gate,
-        required=gate.quorum if gate.needs == Gate.Needs.COUNT else required(gate),
+        required=narrowing.required if narrowing else needed,
+        is_narrowed=narrowing is not None,
+        has_places=narrowing is not None,
+        form=message.form,
+        choices=written_out(list(message.choices)),
         source=source,
         connection_id=source.connection_id,
         token_ciphertext=encrypt(token),
@@ -211,7 +250,7 @@ def _task(
         payload=None if message.input == {} else message.input,
         links=[{"title": link.title, "url": link.url} for link in message.links],
         requested_by=message.requested_by,
-        requester_id=requesters.get(message.requested_by.casefold()),
+        requester_id=narrower.people.get(message.requested_by.casefold()),
         workflow=context.workflow[:200],
         workflow_id=context.workflow_id[:500],
         execution_name=context.execution_name[:200],
@@ -224,6 +263,7 @@ def _task(
         deadline=deadline,
         expiry_due_at=deadline + EXPIRY_GRACE if deadline else None,
     )
+    return task, narrowing
 
 
 def _wanted(task: ApprovalTask, message: object) -> DefinitionLookup | None:
@@ -253,13 +293,14 @@ def _store(tasks: list[ApprovalTask]) -> dict[bytes, UUID]:
     # In one order, so that two batches that hold the same messages never wait crosswise.
     in_order = sorted(tasks, key=lambda task: bytes(task.token_digest))
     ApprovalTask.objects.bulk_create(in_order, ignore_conflicts=True)
-    stored = {
-        bytes(token_digest): pk
-        for token_digest, pk in ApprovalTask.objects.filter(
-            token_digest__in=[task.token_digest for task in tasks]
-        ).values_list("token_digest", "pk")
-    }
+    stored: dict[bytes, UUID] = {}
+    received: dict[UUID, dt.datetime] = {}
+    rows = ApprovalTask.objects.filter(token_digest__in=[task.token_digest for task in tasks])
+    for token_digest, pk, at in rows.values_list("token_digest", "pk", "received_at"):
+        stored[bytes(token_digest)], received[pk] = pk, at
     new = [task for task in tasks if stored[bytes(task.token_digest)] == task.pk]
+    for task in new:
+        task.received_at = received[task.pk]  # by the database's clock
     Heartbeat.objects.bulk_create(
         Heartbeat(task=task, connection_id=task.connection_id, every=every)
         for task in new

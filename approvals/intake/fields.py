@@ -1,8 +1,8 @@
 """MESSAGE IN, third step: reads and checks the canonical fields of a payload. Pure.
 
-What changes who may decide or until when (gate, requester, times, de-duplication) is refused when
-it is wrong. What is only shown (title, summary, links) is cut or left out, and stays visible in
-the input.
+What changes who may decide, what they are asked or until when (gate, reviewers, requester, form,
+choices, times, de-duplication) is refused when it is wrong. What is only shown (title, summary,
+links) is cut or left out, and stays visible in the input.
 """
 
 import re
@@ -14,13 +14,14 @@ from urllib.parse import urlsplit
 from approvals.errors import MessageNotUnderstood
 from approvals.intake.context import instant
 from approvals.intake.masking import Mask
-from approvals.intake.message import Link
+from approvals.intake.message import Link, Reviewers
 from approvals.intake.names import fold, lookup
 
 MAX_TITLE_LENGTH = 200
 MAX_SUMMARY_LENGTH = 10_000
 MAX_REQUESTED_BY_LENGTH = 254
 MAX_DEDUPE_KEY_LENGTH = 200
+MAX_REVIEWERS = 50  # names of either kind
 MAX_LINKS = 20
 MAX_LINK_ENTRIES = 100  # that are looked at, to find so many good ones
 MAX_URL_LENGTH = 2_000
@@ -41,14 +42,13 @@ def read_fields(
     Returns arguments for `IncomingMessage`, and the keys of `payload` that they show completely.
     Raises `MessageNotUnderstood` with `bad_field`; the text names the field, never its value.
     """
-    _refuse_narrower_reviewers(payload)
     found: dict[str, Any] = {}
     shown: set[str] = set()
     levels = [(level, {fold(key): key for key in reversed(level)}) for level in (payload, inner)]
     for name, (attribute, read, limit) in _FIELDS.items():
         for level, keys in levels:
             key = name if name in level else keys.get(name.lower())
-            if key is None or _is_business_data(name, level[key], level is inner):
+            if key is None or _is_business_data(name, level[key], level is not payload):
                 continue
             blank = level[key] is None or level[key] == ""
             value = None if blank else read(name, level[key], mask)
@@ -58,14 +58,6 @@ def read_fields(
                 found[attribute] = cut(value, limit) if limit else value
                 break
     return found, shown
-
-
-def _refuse_narrower_reviewers(payload: dict[str, Any]) -> None:
-    """A message that says who may decide must not be shown to everybody whom its gate names
-    instead."""
-    asked = payload.get("reviewers")
-    if isinstance(asked, dict) and asked and set(asked) <= {"users", "groups"}:
-        raise _bad("reviewers", "can't be followed yet: name a gate that has these reviewers")
 
 
 def cut(text: str, limit: int) -> str:
@@ -79,8 +71,18 @@ def one_line(text: str, mask: Mask) -> str:
 
 
 def _is_business_data(name: str, value: Any, is_inner: bool) -> bool:
-    """`deadline` is an everyday word: in a workflow's own data, only a full time is ours."""
-    return is_inner and name == "deadline" and instant(value) is None
+    """These are everyday words: where they can't be meant for us, they are the workflow's own."""
+    match name:
+        case "deadline":
+            return is_inner and instant(value) is None
+        case "reviewers":
+            is_ours = isinstance(value, dict) and value and set(value) <= {"users", "groups"}
+            return is_inner or not is_ours
+        case "form":
+            return not isinstance(value, dict) or (is_inner and "properties" not in value)
+        case "choices":
+            return is_inner or not isinstance(value, list) or not value
+    return False
 
 
 def _fits(value: Any, limit: int | None) -> bool:
@@ -175,12 +177,42 @@ def _link(entry: Any, mask: Mask) -> Link | None:
     return Link(title=cut(shown or url, MAX_TITLE_LENGTH), url=url)
 
 
+def _reviewers(name: str, value: Any, mask: Mask) -> Reviewers:
+    users, groups = (_names(value.get(kind), mask) for kind in ("users", "groups"))
+    if not users and not groups:
+        raise _bad(name, "names nobody")
+    return Reviewers(users, groups)
+
+
+def _names(value: Any, mask: Mask) -> tuple[str, ...]:
+    listed = [value] if isinstance(value, str) else value or []
+    if not isinstance(listed, list) or not all(isinstance(one, str) and one for one in listed):
+        raise _bad("reviewers", "has to hold lists of names: users, groups")
+    if len(listed) > MAX_REVIEWERS or any(len(one) > MAX_REQUESTED_BY_LENGTH for one in listed):
+        raise _bad(
+            "reviewers", f"takes {MAX_REVIEWERS} names of {MAX_REQUESTED_BY_LENGTH} characters"
+        )
+    return tuple(dict.fromkeys(one_line(one, mask) for one in listed))
+
+
+def _form(name: str, value: Any, mask: Mask) -> dict[str, Any]:
+    masked: dict[str, Any] = mask.value(value)
+    return masked
+
+
+def _choices(name: str, value: Any, mask: Mask) -> tuple[Any, ...]:
+    return tuple(mask.value(value))
+
+
 _FIELDS: dict[str, tuple[str, Callable[[str, Any, Mask], Any], int | None]] = {
     "title": ("title", _title, MAX_TITLE_LENGTH),
     "summary": ("summary", _summary, MAX_SUMMARY_LENGTH),
     "gate": ("gate", _gate, None),
     "requestedBy": ("requested_by", _requested_by, None),
     "links": ("links", _links, None),
+    "reviewers": ("reviewers", _reviewers, None),
+    "form": ("form", _form, None),
+    "choices": ("choices", _choices, None),
     "heartbeatSeconds": ("heartbeat_seconds", _seconds(MAX_HEARTBEAT_SECONDS), None),
     "timeoutSeconds": ("timeout_seconds", _seconds(MAX_TIMEOUT_SECONDS), None),
     "deadline": ("deadline", _deadline, None),

@@ -29,6 +29,9 @@ FIELDS = {
     "gate": "gate",
     "deadline": "deadline",
     "links": "links",
+    "reviewers": "reviewers",
+    "form": "form",
+    "choices": "choices",
     "input": "input",
     "heartbeatSeconds": "heartbeatSeconds",
     "timeoutSeconds": "timeoutSeconds",
@@ -96,6 +99,8 @@ def _values(payload: dict[str, Any], mapping: Mapping[str, str]) -> dict[str, An
             value = evaluation.of(expression, payload)
         except BadExpression as error:
             raise _bad(field, str(error)) from None
+        if field == "reviewers" and not (value is None or isinstance(value, dict)):
+            raise _bad(field, "it has to give an object of users and groups.")
         if value is not None:
             values[field] = value
     return values

@@ -45,6 +45,14 @@ class ExecutionNews:
 
 
 @dataclass(frozen=True, slots=True)
+class Reviewers:
+    """Those of a gate's reviewers who alone may decide: user names or emails, and teams."""
+
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class IncomingMessage:
     """One inbound item, verified and normalised. Only the token is required."""
 
@@ -55,6 +63,9 @@ class IncomingMessage:
     requested_by: str = ""  # ≤ 254 characters
     input: Any = None  # JSON, every occurrence of the token masked
     links: tuple[Link, ...] = ()
+    form: dict[str, Any] | None = None  # JSON Schema, not yet checked
+    choices: tuple[Any, ...] = ()  # texts or objects, not yet checked
+    reviewers: Reviewers | None = None  # None: all whom the gate names
     heartbeat_seconds: int | None = None
     timeout_seconds: int | None = None
     deadline: datetime | None = None

@@ -206,7 +206,7 @@ def test_characters_that_databases_dislike_lose_no_message(source, gate, weird):
 @pytest.mark.parametrize("asked", [{"users": ["alice"]}, {"groups": ["Payments"], "users": []}])
 def test_a_message_that_narrows_its_reviewers_is_not_shown_to_more(source, gate, asked):
     [acceptance] = accept(source, [message(gate="refunds", reviewers=asked)])
-    assert acceptance.problem.code == "bad_field"
+    assert acceptance.problem.code == "bad_reviewers"
     # As a workflow's own data the word means something else.
     [acceptance] = accept(
         source, [message(gate="refunds", reviewers=["x"], input={"reviewers": asked})]
