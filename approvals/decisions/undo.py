@@ -11,11 +11,12 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from approvals.audit.record import Action, event, record
-from approvals.decisions.decide import go_on, lock, standing_decisions
-from approvals.decisions.rules import settled_words
+from approvals.decisions.decide import go_on, lock
+from approvals.decisions.rules import settled_words, standing_of
 from approvals.decisions.settle import MOVED_FIELDS, tally_stage
 from approvals.errors import AlreadySettled, CannotDecide
 from approvals.models import ApprovalTask, User
+from approvals.states import TaskStatus
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +32,7 @@ def undo(task_id: UUID, user: User) -> ApprovalTask:
     task = lock(task_id)
     if not task.is_pending:
         raise AlreadySettled(f"Too late to undo: {settled_words(task)}")
-    decisions = standing_decisions(task)
+    decisions = standing_of(task)
     last = decisions[-1] if decisions else None
     if last is None or last.reviewer_id != user.pk or task.settles_at is None:
         raise CannotDecide("There is nothing here that you can undo.")
@@ -65,7 +66,12 @@ def make_final(task_id: UUID) -> bool:
     if not due.select_for_update().exists():
         return False
     task = lock(task_id)
-    decisions = standing_decisions(task)
-    record(*go_on(task, tally_stage(task, decisions), decisions, may_hold=False))
+    decisions = standing_of(task)
+    found = tally_stage(task, decisions)
+    events = go_on(task, found, decisions, may_hold=False)
+    if found.outcome == TaskStatus.PENDING:
+        task.settles_at, task.settled_choice = None, ""
+        events = [event(Action.UNDONE, task=task, reason="Its gate requires more by now.")]
     task.save(update_fields=MOVED_FIELDS)
+    record(*events)
     return True

@@ -1,0 +1,1 @@
+"""WHEN: what a gate does about a task while nobody decides."""
