@@ -7,9 +7,13 @@ One row, in the transaction in which it happens; whom it concerns is found out b
 from collections.abc import Iterable
 from typing import Any
 
+from approvals import wake
 from approvals.models import ApprovalTask, Occasion, User
 
 Kind = Occasion.Kind
+
+# The job in approvals/jobs.py, by name: rooms do not know who calls them.
+TELL = "approvals.tell_people"
 
 
 def happened(
@@ -28,4 +32,6 @@ def happened(
         Occasion(kind=kind, task=task, stage=task.stage, actor=actor, person=person, data=data)
         for task in tasks
     ]
-    Occasion.objects.bulk_create(rows)
+    if rows:
+        Occasion.objects.bulk_create(rows)
+        wake.after_commit(TELL)

@@ -20,9 +20,11 @@ from approvals.findings import Finding, Level
 from approvals.intake.accept import accept
 from approvals.intake.sources.base import SourceUnavailable
 from approvals.intake.sources.registry import called, polled
-from approvals.models import Connection, DefinitionLookup, Source
+from approvals.models import Connection, DefinitionLookup, Gate, Source
+from approvals.notices.expand import mails_are_sent
 from approvals.operations import health, queries
 from approvals.people.roster import out_of_reach
+from approvals.timers import warnings
 
 OK, WARNING, BAD = Level.OK, Level.WARNING, Level.BAD
 
@@ -46,6 +48,8 @@ def examine_installation() -> Iterator[Finding]:
             "Check BROKER_URL.",
         )
     yield from _backlog()
+    yield from _times_of_gates()
+    yield from _mails()
     if not Source.objects.exists():
         yield Finding(
             WARNING,
@@ -54,9 +58,37 @@ def examine_installation() -> Iterator[Finding]:
         )
 
 
+def _mails() -> Iterator[Finding]:
+    if not mails_are_sent():
+        yield Finding(
+            WARNING,
+            "No mail server is configured: nobody is told by mail.",
+            "Set EMAIL_URL, or MAIL_BACKEND for a mail provider (docs/settings.md).",
+        )
+        return
+    failing = queries.failing_mail()
+    if failing:
+        yield Finding(BAD, f"The last mail was not sent: {failing}", "Check EMAIL_URL, MAIL_FROM.")
+    if count := queries.LISTS["mails"]().count:
+        yield Finding(
+            WARNING,
+            f"{count} mail{'s' if count > 1 else ''} not delivered.",
+            "Correct the addresses, then send them again under Operations.",
+        )
+    if not failing and not count:
+        yield Finding(OK, "Mails are sent.")
+
+
+def _times_of_gates() -> Iterator[Finding]:
+    for gate in Gate.objects.select_related("calendar"):
+        for warning in warnings.of(gate):
+            yield Finding(WARNING, f"Gate “{gate}”: {warning}", "Change its times in the admin.")
+
+
 def _backlog() -> Iterator[Finding]:
     late = {
         "callback": ("waiting", "Is the worker of the queue “callbacks” running?"),
+        "mail": ("unsent_mails", "Is a worker of the queue “mails” running?"),
         "heartbeat": ("heartbeats", "Is the worker of the queue “heartbeats” running?"),
     }
     for noun, (name, mend) in late.items():

@@ -14,7 +14,7 @@ from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from approvals.models import Callback, Heartbeat, QuarantinedMessage, Source
+from approvals.models import Callback, Heartbeat, Mail, QuarantinedMessage, Source
 from approvals.states import CallbackStatus
 
 SHOWN = 50
@@ -24,6 +24,7 @@ COUNTED = 1_000
 # How long things take when nothing is wrong, with some air.
 DELIVERY = dt.timedelta(minutes=1)
 HEARTBEAT = dt.timedelta(seconds=10)
+MAIL = dt.timedelta(minutes=5)
 POLL = dt.timedelta(seconds=90)
 
 
@@ -89,6 +90,24 @@ def heartbeats() -> Found:
     )
 
 
+def mails(after: UUID | None = None) -> Found:
+    """Mails that were refused or given up, the newest first."""
+    stuck = _mails().filter(status__in=[Mail.Status.BOUNCED, Mail.Status.DEAD])
+    return newest_first(stuck, "created_at", after)
+
+
+def unsent_mails() -> Found:
+    """Mails that have been due for longer than sending takes, the longest due first."""
+    return _capped(
+        _mails()
+        .filter(
+            status__in=[Mail.Status.DUE, Mail.Status.SENDING],
+            created_at__lt=Now() - MAIL,
+        )
+        .order_by("due_at")
+    )
+
+
 def sources() -> Found:
     """Enabled sources that report an error, are not being read, or fell silent."""
     unread = ~Q(kind__in=Source.CALLED) & (Q(last_poll_at=None) | Q(last_poll_at__lt=Now() - POLL))
@@ -126,6 +145,8 @@ LISTS: dict[str, Callable[[], Found]] = {
     "unconfirmed": unconfirmed,
     "waiting": waiting,
     "heartbeats": heartbeats,
+    "mails": mails,
+    "unsent_mails": unsent_mails,
     "quarantine": quarantine,
     "sources": sources,
 }
@@ -134,7 +155,24 @@ LISTS: dict[str, Callable[[], Found]] = {
 PAGED: dict[str, Callable[[UUID | None], Found]] = {
     "dead": dead,
     "unconfirmed": unconfirmed,
+    "mails": mails,
 }
+
+
+def failing_mail() -> str:
+    """Why the mail that was tried last was not sent; blank where it was, or none is due."""
+    tried = Mail.objects.filter(Q(status=Mail.Status.SENT) | Q(failures__gt=0)).order_by("-id")
+    due = tried.filter(status=Mail.Status.DUE, failures__gt=0).first()
+    newer = due and tried.filter(status=Mail.Status.SENT, sent_at__gt=due.created_at).exists()
+    return due.last_error if due and not newer else ""
+
+
+def _mails() -> QuerySet[Mail]:
+    return Mail.objects.select_related("person").only(
+        *("status", "address", "subject", "due_at", "failures", "last_error", "created_at"),
+        *("person__first_name", "person__last_name", "person__username", "person__email"),
+        "person__mail_refused_at",
+    )
 
 
 def _callbacks() -> QuerySet[Callback]:

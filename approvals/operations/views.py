@@ -1,4 +1,4 @@
-"""OPERATIONS, the page: what is stuck, and a button for each. Acts through `callbacks` alone."""
+"""OPERATIONS, the page: what is stuck, and a button for each. Acts through the outboxes alone."""
 
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from approvals.callbacks import outbox
+from approvals.notices import outbox as mails
 from approvals.operations import queries
 from approvals.operations.forms import PlaceForm, ReasonForm, Request
 from approvals.people.roles import OPERATE
@@ -59,6 +60,31 @@ def set_aside(request: Request, callback_id: UUID) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, "Say why it is set aside: it goes on the record.")
     elif outbox.set_aside(callback_id, reason=form.cleaned_data["reason"], actor=request.user):
+        messages.success(request, "Set aside. It stays on the record.")
+    else:
+        messages.info(request, "There was nothing to set aside: it has moved on meanwhile.")
+    return redirect("operations")
+
+
+@login_required
+@permission_required(OPERATE, raise_exception=True)
+@require_POST
+def send_mail_again(request: Request, mail_id: UUID) -> HttpResponse:
+    if mails.send_again(mail_id, actor=request.user):
+        messages.success(request, "It is being sent again, if it still tells its reader something.")
+    else:
+        messages.info(request, "There was nothing to send again: it has moved on meanwhile.")
+    return redirect("operations")
+
+
+@login_required
+@permission_required(OPERATE, raise_exception=True)
+@require_POST
+def set_mail_aside(request: Request, mail_id: UUID) -> HttpResponse:
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Say why it is set aside: it goes on the record.")
+    elif mails.set_aside(mail_id, reason=form.cleaned_data["reason"], actor=request.user):
         messages.success(request, "Set aside. It stays on the record.")
     else:
         messages.info(request, "There was nothing to set aside: it has moved on meanwhile.")
