@@ -11,6 +11,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from approvals.asked.choices import choice_of
+from approvals.asked.edits import may_change, payload_of
 from approvals.engines.base import Limits
 from approvals.errors import CannotDecide
 from approvals.models import ApprovalTask, Callback, Decision, Gate
@@ -52,7 +53,8 @@ def answer(
         callback.kind = Callback.Kind.SUCCESS
         callback.output = shaped(gate, _output(task, outcome, decisions, decision_id, words))
     if len(callback.output.encode()) > limits.output or len(callback.error.encode()) > limits.error:
-        raise CannotDecide("The answer would be too long for the workflow. Shorten the comment.")
+        what = "what you fill in" if last and last.form is not None else "the comment"
+        raise CannotDecide(f"The answer would be too long for the workflow. Shorten {what}.")
     return callback
 
 
@@ -74,6 +76,8 @@ def _output(
         "approved": approved,
         "comment": last.comment if last else words,
         **({"choice": choice.key, "output": choice.output} if choice and choice.key else {}),
+        **({"form": last.form} if last and last.form is not None else {}),
+        **({"input": payload_of(task)} if approved and may_change(task) else {}),
         "decidedBy": [_who(decision) for decision in decisions],
         "taskId": str(task.pk),
         "decisionId": str(decision_id),

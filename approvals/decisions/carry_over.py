@@ -2,6 +2,7 @@
 
 from approvals.audit.record import Action, event
 from approvals.decisions.decide import go_on
+from approvals.decisions.rules import check_choice, check_form
 from approvals.decisions.settle import MOVED_FIELDS, tally_stage
 from approvals.errors import CannotDecide
 from approvals.models import ApprovalTask, AuditEvent, Callback, Decision, Gate
@@ -29,7 +30,10 @@ def carry_over(old: ApprovalTask, new: ApprovalTask) -> list[AuditEvent]:
         here = [
             _copy(one, new)
             for one in before
-            if one.stage == new.stage and one.reviewer.is_active and _may_still(new, one)
+            if one.stage == new.stage
+            and one.reviewer.is_active
+            and _may_still(new, one)
+            and _still_answers(new, one)
         ]
         if not here:
             break
@@ -51,6 +55,16 @@ def _may_still(new: ApprovalTask, one: Decision) -> bool:
     """Whether they may decide at its stage as they did: for the same place."""
     seats = Person(one.reviewer).seats_at(new, [])
     return (one.on_behalf_of_id or one.reviewer_id) in {seat.holder for seat in seats}
+
+
+def _still_answers(new: ApprovalTask, one: Decision) -> bool:
+    """Whether what is asked now is what they chose from and filled in."""
+    try:
+        choice = check_choice(new, Verdict(one.verdict), one.choice, one.comment)
+        check_form(new, choice, one.form)
+    except CannotDecide:
+        return False
+    return True
 
 
 def _copy(one: Decision, new: ApprovalTask) -> Decision:

@@ -3,15 +3,25 @@
 The inbox, links, several at once and the admin all come through here.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models.functions import Now
 
+from approvals.asked.edits import UNCHANGED, for_the_record
 from approvals.audit.record import Action, event, record
+from approvals.decisions import guard
 from approvals.decisions.answer import answer
-from approvals.decisions.rules import check_can_decide, check_choice
+from approvals.decisions.rules import (
+    check_can_decide,
+    check_choice,
+    check_form,
+    check_payload,
+    standing_of,
+)
 from approvals.decisions.settle import (
     MOVED_FIELDS,
     advance,
@@ -45,12 +55,20 @@ def decide(
     via: Decision.Via,
     choice: str = "",
     comment: str = "",
+    form: Mapping[str, Any] | None = None,
+    payload: Any = UNCHANGED,
+    seen: str = "",
     batch: UUID | None = None,
+    read_seconds: float | None = None,
+    pointed_out: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Record one verdict and, if that settles the task, owe the engine its answer.
 
     `choice` is the key of one that the task offers, blank for plain approving or rejecting;
-    `batch` what was decided together.
+    `form` what was filled in, by property; `payload` all of it as the reviewer changed it; `seen`
+    the digest of what they were shown (`asked.edits.digest`), which has to be what there still is;
+    `batch` what was decided together; `read_seconds` how long the task had been open, if that is
+    known; `pointed_out` what the door has to say about it (`guard`), beside how fast it was.
 
     Raises `CannotDecide` (`AlreadySettled` if somebody was first) and
     `ApprovalTask.DoesNotExist`; then nothing has changed.
@@ -68,6 +86,9 @@ def decide(
     # 2
     seat = check_can_decide(task, person)
     chosen = check_choice(task, verdict, choice, comment)
+    check_form(task, chosen, form)
+    edits = check_payload(task, verdict, payload, seen)
+    remarks = {**guard.too_fast(task, person.user, read_seconds), **(pointed_out or {})}
     # 3
     decision = Decision.objects.create(
         task=task,
@@ -78,11 +99,17 @@ def decide(
         verdict=verdict,
         choice=chosen.key,
         comment=comment,
+        form=form,
+        edits=edits,
         via=via,
         batch=batch,
+        read_seconds=read_seconds,
+        pointed_out=remarks,
     )
+    if edits:
+        task.edited_payload = payload
     # 4
-    decisions = standing_decisions(task)
+    decisions = standing_of(task)
     decision = next(one for one in decisions if one.pk == decision.pk)
     found = tally_stage(task, decisions)
     events = [
@@ -95,30 +122,33 @@ def decide(
             decision=str(decision.pk),
             **({"choice": chosen.label} if chosen.key else {}),
             **({"on_behalf_of": str(decision.on_behalf_of)} if decision.on_behalf_of else {}),
+            **({"pointed_out": remarks} if remarks else {}),
         )
     ]
+    if edits:
+        changes = for_the_record(edits)
+        events.append(event(Action.PAYLOAD_CHANGED, task=task, actor=person.user, changed=changes))
     # 5
     events += go_on(task, found, decisions, may_hold=True)
     task.save(update_fields=MOVED_FIELDS)
     # 6
     record(*events)
+    if task.settles_at:  # by the database's clock
+        task.refresh_from_db(fields=["settles_at"])
     return Outcome(task=task, decision=decision)
 
 
 def lock(task_id: UUID) -> ApprovalTask:
-    """The task with its gate and connection, held until the end of the caller's transaction."""
+    """The task with its gate and connection, held until the end of the caller's transaction.
+
+    Not joined to who claimed it: who waited for the lock would see that as it was before.
+    """
     return (
         ApprovalTask.objects.select_for_update(of=("self",))
-        .select_related("gate", "connection", "claimed_by")
+        .select_related("gate", "connection")
         .without_secrets()
         .get(pk=task_id)
     )
-
-
-def standing_decisions(task: ApprovalTask) -> list[Decision]:
-    """In the order in which they were taken."""
-    standing = task.decisions.standing().select_related("reviewer", "on_behalf_of")
-    return list(standing.order_by("decided_at", "id"))
 
 
 def go_on(

@@ -4,11 +4,18 @@ Every door (inbox, link, several at once, admin) asks here, and `decide` asks ag
 lock.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from approvals.asked.choices import Choice, choice_of
+from approvals.asked.edits import UNCHANGED, CannotChange, Edit, check_edits, digest
+from approvals.asked.form import form_of, label_of, problems
 from approvals.errors import AlreadySettled, CannotDecide
-from approvals.models import ApprovalTask, Decision, Gate, Place
-from approvals.people.eligibility import Person, Seat, is_requester
+from approvals.models import ApprovalTask, Decision, Gate, Place, User
+from approvals.people.eligibility import Person, Seat, is_requester, places_of
 from approvals.states import TaskStatus, Verdict
+
+NOT_OFFERED = "This is not among the choices any more. Look at it again."
 
 
 def check_can_decide(task: ApprovalTask, person: Person) -> Seat:
@@ -16,9 +23,24 @@ def check_can_decide(task: ApprovalTask, person: Person) -> Seat:
 
     Needs `task.gate`. A constant number of queries.
     """
+    seat = check_has_seat(task, person)
+    other = claimer(task)
+    if other and other != person.user:
+        raise CannotDecide(f"{other} is on it. Take it over to decide.")
+    return seat
+
+
+def claimer(task: ApprovalTask) -> User | None:
+    """Who said that they are on it. Whoever is away or gone since then keeps nobody waiting."""
+    by = task.claimed_by if task.claimed_by_id else None
+    return by if by and by.is_active and not by.is_away else None
+
+
+def check_has_seat(task: ApprovalTask, person: Person) -> Seat:
+    """As `check_can_decide`, whoever else is on it."""
     if task.status != TaskStatus.PENDING:
         raise AlreadySettled(settled_words(task))
-    decisions = list(task.decisions.standing().select_related("reviewer"))
+    decisions = standing_of(task)
     if task.settles_at:
         raise AlreadySettled(_held_words(decisions))
     mine = next((one for one in decisions if one.reviewer_id == person.user.pk), None)
@@ -29,9 +51,17 @@ def check_can_decide(task: ApprovalTask, person: Person) -> Seat:
         raise CannotDecide(_why_no_seat(task, person, decisions))
     if task.gate.exclude_requester and is_requester(person.user, task):
         raise CannotDecide("You requested this, so somebody else has to decide.")
-    if task.claimed_by_id and task.claimed_by_id != person.user.pk:
-        raise CannotDecide(f"{task.claimed_by} is on it. Take it over to decide.")
     return seats[0]
+
+
+def standing_of(task: ApprovalTask) -> list[Decision]:
+    """The decisions that count, in their order; kept ones where many tasks are asked about at once
+    (`standing_kept`, see `inbox.bulk`)."""
+    kept: list[Decision] | None = getattr(task, "standing_kept", None)
+    if kept is not None:
+        return kept
+    standing = task.decisions.standing().select_related("reviewer", "on_behalf_of")
+    return list(standing.order_by("decided_at", "id"))
 
 
 def can_decide(task: ApprovalTask, person: Person) -> bool:
@@ -47,7 +77,7 @@ def check_choice(task: ApprovalTask, verdict: Verdict, key: str, comment: str) -
     and there is none."""
     choice = choice_of(task, verdict, key)
     if choice is None:
-        raise CannotDecide("This is not among the choices any more. Look at it again.")
+        raise CannotDecide(NOT_OFFERED)
     if task.gate.kind == Gate.Kind.JOB and not comment.strip():
         raise CannotDecide("Please say how you know.")
     if choice.needs_reason and not comment.strip():
@@ -56,13 +86,52 @@ def check_choice(task: ApprovalTask, verdict: Verdict, key: str, comment: str) -
     return choice
 
 
+def check_form(task: ApprovalTask, choice: Choice, form: Mapping[str, Any] | None) -> None:
+    """Raises `CannotDecide` unless `form` answers what approving `task` asks for; rejecting asks
+    for nothing."""
+    schema = form_of(task) if choice.verdict == Verdict.APPROVE else None
+    if schema is None:
+        if form is not None:
+            raise CannotDecide("There is no form to fill in here (any more). Look at it again.")
+        return
+    if form is None:
+        raise CannotDecide("This asks for more than a button: open it and fill in the form.")
+    for name, words in problems(schema, dict(form)).items():
+        where = f"“{label_of(schema, name)[:60]}”: " if name else "The form: "
+        raise CannotDecide(f"{where}{words[0]}")
+
+
+def check_payload(task: ApprovalTask, verdict: Verdict, payload: Any, seen: str) -> list[Edit]:
+    """What `payload` changes; raises `CannotDecide` where it may not, and where what the reviewer
+    has `seen` (`edits.digest`) is not what there is to decide about any more.
+
+    What others have approved does not change under them.
+    """
+    if (seen and seen != digest(task)) or (not seen and task.edited_payload is not None):
+        who = next((one.reviewer.display_name for one in standing_of(task) if one.edits), "")
+        if not who:
+            raise CannotDecide("What this asks has changed meanwhile. Look again.")
+        raise CannotDecide(f"{who} has changed the payload meanwhile. Look again.")
+    if payload is UNCHANGED:
+        return []
+    try:
+        edits = check_edits(task, payload)
+    except CannotChange as reason:
+        raise CannotDecide(str(reason)) from None
+    if edits and verdict != Verdict.APPROVE:
+        raise CannotDecide("Only who approves can change the payload.")
+    if edits and (before := standing_of(task)):
+        who = before[0].reviewer.display_name
+        raise CannotDecide(f"{who} has decided on the payload as it is: it stays so.")
+    return edits
+
+
 def _why_no_seat(task: ApprovalTask, person: Person, decisions: list[Decision]) -> str:
     if task.gate.exclude_requester and is_requester(person.user, task):
         return "You requested this, so somebody else has to decide."
     if task.has_places:
-        handed = task.places.filter(
-            why=Place.Why.HANDED, stands_for=person.user, is_open=True
-        ).first()
+        mine = [one for one in places_of(task) if one.stands_for_id == person.user.pk]
+        handed = next((one for one in mine if one.why == Place.Why.HANDED and one.is_open), None)
         if handed:
             return f"You handed this to {handed.user}."
     for one in decisions:
@@ -95,7 +164,7 @@ def settled_words(task: ApprovalTask) -> str:
     """Who was first, or why there is nothing to decide any more."""
     if task.settled_reason and task.status != TaskStatus.SUPERSEDED:
         return task.settled_reason
-    last = task.decisions.standing().select_related("reviewer").order_by("-decided_at").first()
+    last = next(reversed(standing_of(task)), None)
     match task.status:
         case TaskStatus.APPROVED if last:
             return f"{last.reviewer.display_name} has already approved this."

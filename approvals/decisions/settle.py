@@ -22,9 +22,18 @@ from approvals.models import (
     Stage,
 )
 from approvals.notices.occasions import Kind, happened
-from approvals.people.quorum import Seats, Tally, Voice, tally
-from approvals.people.roster import next_stage, required, review_rule, roster, rule_of, seats_of
+from approvals.people.quorum import Seats, Tally, tally
+from approvals.people.roster import (
+    next_stage,
+    required,
+    review_rule,
+    roster,
+    rule_of,
+    seats_of,
+    voices_of,
+)
 from approvals.states import TaskStatus
+from approvals.timers.plan import plan_stage
 
 # What people say of an outside job, which nobody approves.
 _OF_A_JOB = {TaskStatus.APPROVED: TaskStatus.SUCCEEDED, TaskStatus.REJECTED: TaskStatus.FAILED}
@@ -38,15 +47,7 @@ MOVED_FIELDS = (
 
 def tally_stage(task: ApprovalTask, decisions: Sequence[Decision]) -> Tally:
     """What the standing `decisions` make of the stage at which `task` is; says so on the task."""
-    voices = [
-        Voice(
-            one.verdict,
-            one.choice,
-            None if one.for_groups is None else frozenset(one.for_groups),
-        )
-        for one in decisions
-        if one.stage == task.stage
-    ]
+    voices = voices_of(decisions, task.stage)
     found = tally(rule_of(review_rule(task.gate, task.stage)), voices, lambda: _seats(task))
     task.approvals, task.required = found.got, found.required
     return found
@@ -75,6 +76,7 @@ def advance(task: ApprovalTask, stage: Stage) -> AuditEvent:
     task.stage, task.approvals, task.required = stage.position, 0, required(stage)
     task.is_narrowed = False
     task.claimed_by = task.claimed_at = task.escalated_at = None
+    plan_stage(task)
     happened(Kind.ARRIVED, [task])
     return event(Action.STAGE_PASSED, task=task, stage=passed, next=stage.name)
 

@@ -141,7 +141,8 @@ def _known(asking: Sequence[ApprovalTask]) -> Iterable[_Known]:
         )
         .annotate(
             content=_Content(
-                *("gate_id", "title", "summary", "requested_by", "workflow_id", "state", "payload")
+                *("gate_id", "title", "summary", "requested_by", "workflow_id", "state", "payload"),
+                *("form", "choices"),
             ),
             callback_kind=F("callback__kind"),
             callback_status=F("callback__status"),

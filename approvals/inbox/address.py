@@ -86,8 +86,8 @@ class Address:
         return sum(map(bool, (self.gate, self.workflow, self.requester)))
 
     @property
-    def query(self) -> str:
-        """This view as the end of an address: "" or "?tab=team&gate=2"."""
+    def pairs(self) -> dict[str, str]:
+        """This view as the fields of a form."""
         given = {
             "tab": "" if self.tab == Tab.MINE else self.tab.value,
             "gate": self.gate,
@@ -96,8 +96,12 @@ class Address:
             "q": self.q,
             "after": self.after,
         }
-        pairs = {name: str(value) for name, value in given.items() if value}
-        return f"?{urlencode(pairs)}" if pairs else ""
+        return {name: str(value) for name, value in given.items() if value}
+
+    @property
+    def query(self) -> str:
+        """This view as the end of an address: "" or "?tab=team&gate=2"."""
+        return f"?{urlencode(self.pairs)}" if self.pairs else ""
 
     @property
     def more(self) -> str:

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from django import forms
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
@@ -10,13 +9,17 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import push_url, retarget, trigger_client_event
 
-from approvals.asked.choices import choices_of
+from approvals.asked.choices import Choice, choice_of
+from approvals.asked.decision_form import DecisionForm
+from approvals.asked.edits import UNCHANGED
+from approvals.decisions import guard
 from approvals.decisions.decide import Outcome, decide as take_decision
-from approvals.decisions.rules import check_choice
+from approvals.decisions.rules import NOT_OFFERED, check_choice, check_payload
 from approvals.errors import CannotDecide
 from approvals.inbox.address import Address
 from approvals.inbox.detail import Detail, find_task
 from approvals.inbox.door import Request, signed_in, wants_part
+from approvals.inbox.held import can_be_undone, undo_url
 from approvals.inbox.queries import next_task
 from approvals.inbox.views import task_page, task_part
 from approvals.models import ApprovalTask, Decision, Gate
@@ -24,10 +27,6 @@ from approvals.states import TaskStatus, Verdict
 
 # The browser's list and dialog react to it (static/js/inbox.js).
 DECIDED = "countersign:decided"
-
-
-class CommentForm(forms.Form):
-    comment = forms.CharField(max_length=4_000, required=False, strip=True)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -41,20 +40,34 @@ def decide(request: Request, task_id: UUID) -> HttpResponse:
         return HttpResponseBadRequest("The verdict is neither approve nor reject.")
     if not detail.can_decide:
         return _too_late(request, detail)
-    form = CommentForm(request.POST if request.method == "POST" else None)
+    choice = choice_of(detail.task, verdict, asked.get("choice", ""))
+    if choice is None:
+        detail.alert = NOT_OFFERED
+        return _too_late(request, detail)
+    form = DecisionForm(detail.task, choice, request.POST if request.method == "POST" else None)
     if request.method != "POST":
-        return _ask(request, detail, Verdict(verdict), form)
+        if seen := request.GET.get("seen", ""):  # what the page showed whose button was pressed
+            try:
+                check_payload(detail.task, choice.verdict, UNCHANGED, seen)
+            except CannotDecide as reason:
+                detail.alert = str(reason)
+                return _too_late(request, detail)
+        return _ask(request, detail, choice, form)
     if not form.is_valid():
-        return _ask(request, detail, Verdict(verdict), form, status=422)
-    comment = form.cleaned_data["comment"]
+        return _ask(request, detail, choice, form, status=422)
     try:
-        check_choice(detail.task, Verdict(verdict), "", comment)
+        check_choice(detail.task, choice.verdict, choice.key, form.cleaned_data["comment"])
     except CannotDecide as reason:
         form.add_error("comment", str(reason))
-        return _ask(request, detail, Verdict(verdict), form, status=422)
+        return _ask(request, detail, choice, form, status=422)
     try:
         outcome = take_decision(
-            task_id, request.person, Verdict(verdict), comment=comment, via=Decision.Via.INBOX
+            task_id,
+            request.person,
+            choice.verdict,
+            via=Decision.Via.INBOX,
+            read_seconds=guard.seconds_open(request.POST.get("opened", ""), task_id, request.user),
+            **form.arguments,
         )
     except CannotDecide as reason:
         again = Detail(find_task(request.person, task_id), request.person, alert=str(reason))
@@ -63,16 +76,15 @@ def decide(request: Request, task_id: UUID) -> HttpResponse:
 
 
 def _ask(
-    request: Request, detail: Detail, verdict: Verdict, form: CommentForm, status: int = 200
+    request: Request, detail: Detail, choice: Choice, form: DecisionForm, status: int = 200
 ) -> HttpResponse:
     context = {
         "detail": detail,
         "form": form,
-        "verdict": verdict,
-        "is_rejecting": verdict == Verdict.REJECT,
-        "needs_reason": detail.is_job
-        or any(one.needs_reason for one in choices_of(detail.task) if one.verdict == verdict),
+        "choice": choice,
         "address": Address.read(request.GET),
+        # Of the page that led here; without one it is not known how long it was read.
+        "opened": (request.POST or request.GET).get("opened", ""),
     }
     template = "inbox/decide_form.html" if wants_part(request) else "inbox/decide.html"
     return render(request, template, context, status=status)
@@ -89,11 +101,11 @@ def _too_late(request: Request, detail: Detail) -> HttpResponse:
 def _next(request: Request, outcome: Outcome) -> HttpResponse:
     """Say what came of it and go on to the next task of the same view."""
     address = Address.read(request.GET)
-    said = _words(outcome)
+    said = words_of(outcome) + _kindly(outcome)
     following = next_task(request.person, address, outcome.task)
     url = reverse("task", args=[following]) if following else reverse("inbox")
     if not wants_part(request):
-        messages.success(request, said)
+        messages.success(request, said, extra_tags=undo_url(outcome.task))
         return redirect(f"{url}{address.query if following else address.behind(None).query}")
     if following:
         detail = Detail(find_task(request.person, following), request.person)
@@ -101,11 +113,15 @@ def _next(request: Request, outcome: Outcome) -> HttpResponse:
     else:
         response = render(request, "inbox/nothing_open.html", {"is_done": True})
     response = retarget(push_url(response, f"{url}{address.query}"), "#detail")
-    return trigger_client_event(response, DECIDED, {"said": said}, after="settle")
+    told = {"said": said, "undo": undo_url(outcome.task)}
+    return trigger_client_event(response, DECIDED, told, after="settle")
 
 
-def _words(outcome: Outcome) -> str:
+def words_of(outcome: Outcome) -> str:
+    """What came of a decision, for whoever took it."""
     task = outcome.task
+    if held := can_be_undone(task, outcome.decision):
+        return held
     if task.gate.kind == Gate.Kind.JOB:
         said = "succeeded" if outcome.decision.verdict == Verdict.APPROVE else "failed"
         then = f"waits for {_more_approvals(task)}" if task.is_pending else "is settled"
@@ -115,6 +131,14 @@ def _words(outcome: Outcome) -> str:
     if task.status == TaskStatus.PENDING:
         return f"Approved. “{task.title}” waits for {_more_approvals(task)}."
     return f"Approved. {task.workflow or 'The workflow'} goes on."
+
+
+def _kindly(outcome: Outcome) -> str:
+    """A word to whoever was faster than reading takes."""
+    if "fast" not in outcome.decision.pointed_out:
+        return ""
+    then = " If it was a slip, you can undo it." if outcome.task.settles_at else ""
+    return f" That was quicker than it takes to read.{then}"
 
 
 def _more_approvals(task: ApprovalTask) -> str:

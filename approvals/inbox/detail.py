@@ -13,13 +13,19 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
+from approvals.asked.choices import choices_of
+from approvals.asked.edits import digest, payload_of
+from approvals.decisions import guard
 from approvals.decisions.rules import check_can_decide
 from approvals.engines.base import Handle, Step
 from approvals.engines.registry import engine_for, kind_of
 from approvals.errors import CannotDecide, EngineError
-from approvals.inbox import markdown, payload, times
+from approvals.inbox import asked, markdown, payload, times, when
+from approvals.inbox.colleagues import Together
+from approvals.inbox.held import Held
 from approvals.inbox.outside import JobLine
 from approvals.inbox.rows import OUTCOMES
+from approvals.inbox.stages import Way
 from approvals.inbox.timeline import Entry, attempts_of, events_of, timeline
 from approvals.models import (
     ApprovalTask,
@@ -30,8 +36,9 @@ from approvals.models import (
     JobKey,
     OutsideJob,
 )
-from approvals.people.eligibility import Person
-from approvals.states import CallbackStatus
+from approvals.people.eligibility import Person, Seat
+from approvals.people.roles import SEE_EVERY_TASK
+from approvals.states import CallbackStatus, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ def find_task(person: Person, task_id: UUID) -> ApprovalTask:
     """The task, if this person may see it; else a 404 that does not tell whether it exists."""
     task = (
         ApprovalTask.objects.select_related(
-            "gate", "connection", "callback", "heartbeat", "outside_job"
+            *("gate", "connection", "callback", "heartbeat", "outside_job", "claimed_by")
         )
         .without_secrets()
         .filter(pk=task_id)
@@ -58,6 +65,11 @@ def find_task(person: Person, task_id: UUID) -> ApprovalTask:
     if task is None or not person.can_see(task):
         raise Http404("There is no such task, or your gates do not include it.")
     return task
+
+
+def sees_who(person: Person, task: ApprovalTask) -> bool:
+    """Whether they may read who else can decide it; not whoever was only asked about it."""
+    return person.takes_part(task) or person.user.has_perm(SEE_EVERY_TASK)
 
 
 class Detail:
@@ -82,7 +94,9 @@ class Detail:
         )
         for decision in self.decisions:
             decision.when = times.age_tag(decision.decided_at, self.now)  # type: ignore[attr-defined]
-        self.why_not = _why_not(task, person)
+            decision.remarks = guard.words(decision.pointed_out)  # type: ignore[attr-defined]
+            decision.said = asked.said(task, decision)  # type: ignore[attr-defined]
+        self.seat, self.why_not = _seat(task, person)
 
     # --- what is asked ---
 
@@ -92,7 +106,17 @@ class Detail:
 
     @cached_property
     def payload(self) -> payload.PayloadHtml:
-        return payload.render(self.task.payload)
+        return payload.render(payload_of(self.task))
+
+    @property
+    def changed_by(self) -> Decision | None:
+        """The decision with which somebody changed the payload."""
+        return asked.changed_by(self.decisions)
+
+    @property
+    def payload_version(self) -> str:
+        """Of the payload as it stands: its part of the page is kept while that stays the same."""
+        return digest(self.task) if self.changed_by else "sent"
 
     @property
     def links(self) -> list[dict[str, str]]:
@@ -123,16 +147,28 @@ class Detail:
             return times.tag(at, times.clock(at))
         return times.left_tag(at, self.now)
 
+    @property
+    def when(self) -> list[tuple[str, SafeString]]:
+        return when.facts_of(self.task, self.now)
+
     # --- where it stands ---
+
+    @cached_property
+    def held(self) -> Held | None:
+        return Held.of(self.task, self.decisions, self.person.user)
 
     @cached_property
     def standing(self) -> Standing:
         word, tone = OUTCOMES[self.task.status]
+        if self.held:
+            return Standing(f"{self.held.said}, can be undone", self.held.tone, is_moving=True)
         if self.task.is_pending:
             return self._of_job(self.job) if self.job else Standing("Waits for approval", "accent")
         if self.callback is None:
             return Standing(word, tone, self.task.settled_reason)
-        return Standing(word, tone, *self._delivery(self.callback, word))
+        # Where nobody decided, the gate did: its reason says more than the word.
+        said = self.task.settled_reason.rstrip(".") or word
+        return Standing(word, tone, *self._delivery(self.callback, said))
 
     def _of_job(self, job: JobLine) -> Standing:
         word, tone = job.word(self.now)
@@ -217,29 +253,52 @@ class Detail:
             said.append((key, "expired" if left <= 0 else f"expires in {times.span(left)}"))
         return said
 
+    @cached_property
+    def together(self) -> Together:
+        return Together(self.task, self.person, self.seat, self.now)
+
     # --- what each button will do ---
+
+    @cached_property
+    def opened(self) -> str:
+        """When this page was made, to come back with the decision."""
+        return guard.opened_now(self.task.pk, self.person.user)
+
+    def keep_opened(self, stamp: str) -> None:
+        """The page is only brought up to date, and was opened before."""
+        if guard.seconds_open(stamp, self.task.pk, self.person.user) is not None:
+            self.opened = stamp
 
     @property
     def can_decide(self) -> bool:
         return not self.why_not
 
-    @property
-    def approve_label(self) -> str:
-        return "Mark as succeeded" if self.is_job else self.gate.approve_label
+    @cached_property
+    def buttons(self) -> list[asked.Button]:
+        return asked.buttons(self.task)
 
     @property
-    def reject_label(self) -> str:
-        return "Mark as failed" if self.is_job else self.gate.reject_label
+    def approve_labels(self) -> str:
+        return asked.labels(self.task, rejecting=False)
+
+    @property
+    def reject_labels(self) -> str:
+        return asked.labels(self.task, rejecting=True)
+
+    @property
+    def sees_who(self) -> bool:
+        return sees_who(self.person, self.task)
+
+    @cached_property
+    def way(self) -> Way:
+        return Way(self.task, self.decisions)
 
     @property
     def on_approve(self) -> str:
-        missing = self.task.required - self.task.approvals - 1
-        if missing > 0:
-            noun = "approval is" if missing == 1 else "approvals are"
-            return f"{missing} more {noun} needed after yours, then {self.workflow} goes on."
-        if self.is_job:
-            return f"{self.workflow} goes on, without an output of the job."
-        return f"{self.workflow} goes on."
+        output = ", without an output of the job" if self.is_job else ""
+        [choice, *_] = [one for one in choices_of(self.task) if one.verdict == Verdict.APPROVE]
+        end = f"{self.workflow} goes on{output}"
+        return self.way.after_approval(self.person, self.seat, choice.key, end)
 
     @property
     def on_reject(self) -> str:
@@ -285,6 +344,7 @@ class Detail:
             (
                 self.task.status,
                 self.task.approvals,
+                self.task.stage,
                 self.why_not,
                 callback and (callback.status, callback.fence, callback.failures),
                 bool(beat),
@@ -297,9 +357,9 @@ class Detail:
         return hashlib.blake2s(shown.encode(), digest_size=8).hexdigest()
 
 
-def _why_not(task: ApprovalTask, person: Person) -> str:
+def _seat(task: ApprovalTask, person: Person) -> tuple[Seat | None, str]:
+    """From which place they could decide, or why they can't."""
     try:
-        check_can_decide(task, person)
+        return check_can_decide(task, person), ""
     except CannotDecide as reason:
-        return str(reason)
-    return ""
+        return None, str(reason)

@@ -39,6 +39,11 @@ def render(payload: Any) -> PayloadHtml:
     return PayloadHtml(mark_safe("".join(tree.parts)), tree.is_cut)  # noqa: S308 - escaped below
 
 
+def leaf(value: Any) -> SafeString:
+    """One value that holds no other."""
+    return mark_safe(_leaf(value))  # noqa: S308 - escaped below
+
+
 class _Tree:
     """Writes parts one after the other and stops when its budget of nodes is spent."""
 

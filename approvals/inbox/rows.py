@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from approvals.inbox import times
 from approvals.inbox.outside import JobLine
-from approvals.inbox.queries import Row
+from approvals.inbox.queries import HELD, Row
 from approvals.models.approval_task import NO_DEADLINE
 from approvals.states import CallbackStatus, TaskStatus
 
@@ -38,6 +38,7 @@ _DELIVERY: dict[str, str] = {  # what is worth saying about an answer that is un
     CallbackStatus.SENDING: "telling it …",
     CallbackStatus.UNCONFIRMED: "unconfirmed",
     CallbackStatus.DEAD: "not delivered",
+    HELD: "can be undone",
 }
 
 
@@ -52,10 +53,13 @@ def render(
     now: dt.datetime,
     current: UUID | None = None,
     jobs: Mapping[str, JobLine] | None = None,
+    *,
+    can_pick: bool = False,
 ) -> ListHtml:
     """The rows as list items. `query` ends each address: a task keeps its list beside it.
 
-    `jobs`: on the tab of outside jobs, how they are doing.
+    `jobs`: on the tab of outside jobs, how they are doing. `can_pick`: where several can be
+    decided at once, each has a box to tick.
     """
     zone = timezone.get_current_timezone()
     query, chosen = escape(query), str(current)
@@ -67,23 +71,33 @@ def render(
         since = row.received if is_pending else row.at
         current_mark = ' aria-current="true"' if row.id == chosen else ""
         where = escape(f"{row.workflow} · {row.state}".strip(" ·"))
-        below = _meter(row) if is_pending else _delivery(row)
+        below = _delivery(row) or (_meter(row) if is_pending else "")
         job = jobs.get(row.id) if jobs else None
-        progress = _progress(job, now) if job else ""
+        progress = _progress(job, now) if job else _claim(row, zone)
         who = f"{escape(row.requested_by)} · " if row.requested_by else ""
         age = _time(since, times.age((micros - since) / 1e6), "age", zone)
         html.append(
-            f'<li class="row"><a class="row-link" id="row-{row.id}" '
+            f'<li class="row">{_pick(row) if can_pick else ""}'
+            f'<a class="row-link" id="row-{row.id}" '
             f'href="/tasks/{row.id}/{query}"{current_mark}>'
             f'<span class="row-title">{escape(row.title)}</span>{right}'
             f'<span class="row-where">{where}</span>{below}'
             f'<span class="row-who">{who}{age}</span>{progress}</a></li>'
         )
         shown.append(f"{row.id}{row.approvals}{row.required}{row.status}{row.callback}{urgency}")
+        if row.claimer is not None:
+            shown.append(f"{row.claimer}{row.claimed}")
         if job:
             shown.append(f"{job.runs_on}{job.percent}{job.note}{job.is_silent(now)}")
     version = hashlib.blake2s("".join(shown).encode(), digest_size=8).hexdigest()
     return ListHtml(mark_safe("".join(html)), version)  # noqa: S308 - escaped, value by value
+
+
+def _pick(row: Row) -> str:
+    return (
+        f'<label class="pick"><input type="checkbox" name="task" value="{row.id}" '
+        f'aria-labelledby="row-{row.id}"></label>'
+    )
 
 
 def _left(row: Row, now: int, zone: dt.tzinfo) -> tuple[str, str]:
@@ -108,6 +122,15 @@ def _meter(row: Row) -> str:
     if row.required <= 5:
         dots = '<i class="dot on"></i>' * got + '<i class="dot"></i>' * (row.required - got)
     return f'<span class="meter">{dots}{got} of {row.required}</span>'
+
+
+def _claim(row: Row, zone: dt.tzinfo) -> str:
+    """Who is on it."""
+    if row.claimer is None or row.claimed is None:
+        return ""
+    since = times.clock(dt.datetime.fromtimestamp(row.claimed / 1e6, zone))
+    who = f"{escape(row.claimer)} is" if row.claimer else "You are"
+    return f'<span class="row-claim">{who} on it since {since}</span>'
 
 
 def _progress(job: JobLine, now: dt.datetime) -> str:

@@ -1,12 +1,14 @@
 """The door, what happened to a task: audit events and callback attempts, merged, newest last."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
+from approvals.decisions import guard
 from approvals.inbox import times
 from approvals.models import ApprovalTask, Attempt, AuditEvent, Gate
 from approvals.states import AttemptResult
@@ -21,6 +23,8 @@ _TONES: dict[str, str] = {
     Action.UNCONFIRMED: "soon",
     Action.DEAD: "reject",
     Action.EXPIRED: "soon",
+    Action.ESCALATED: "soon",
+    Action.OVERDUE: "soon",
     Action.ENDED: "soon",
     Action.CANCELLED: "soon",
     Action.JOB_SUCCEEDED: "approve",
@@ -65,10 +69,24 @@ def attempts_of(task: ApprovalTask) -> list[Attempt]:
 def _of_event(event: AuditEvent, task: ApprovalTask, engine: str) -> Entry:
     who, data = event.actor_name or "Countersign", event.data
     is_job = task.gate.kind == Gate.Kind.JOB
+    place = f" in place of {data['on_behalf_of']}" if data.get("on_behalf_of") else ""
     words: dict[str, str] = {
         Action.RECEIVED: f"Received from {data.get('source', 'a source')}",
-        Action.APPROVED: f"{who} marked it as succeeded" if is_job else f"{who} approved",
-        Action.REJECTED: f"{who} marked it as failed" if is_job else f"{who} rejected",
+        Action.APPROVED: f"{who} marked it as succeeded" if is_job else f"{who} approved{place}",
+        Action.REJECTED: f"{who} marked it as failed" if is_job else f"{who} rejected{place}",
+        Action.STAGE_PASSED: f"{data.get('stage')} has passed it on to {data.get('next')}",
+        Action.PAYLOAD_CHANGED: f"{who} changed the payload: {_places(data)}",
+        Action.CLAIMED: f"{who} is on it{_from(data)}",
+        Action.RELEASED: f"{who} left it to all again",
+        Action.HANDED_OVER: f"{who} took it back from {data['taken_from']}"
+        if data.get("taken_from")
+        else f"{who} handed it{place} to {data.get('to', '')}",
+        Action.ASKED: f"{who} asked {data.get('to', '')}",
+        Action.ANSWERED: f"{who} answered {data.get('to', '')}",
+        Action.UNDONE: f"{who} took it back" if event.actor_name else "It waits again",
+        Action.REMINDED: "Its reviewers were reminded",
+        Action.ESCALATED: f"Escalated to {', '.join(data.get('groups', []))}",
+        Action.OVERDUE: "Not decided in time",
         Action.SETTLED: f"Settled as {data.get('outcome', '')}",
         Action.ENDED: "The workflow ended",
         Action.EXPIRED: "Time ran out",
@@ -84,13 +102,25 @@ def _of_event(event: AuditEvent, task: ApprovalTask, engine: str) -> Entry:
         Action.DELIVERED: f"{capfirst(engine)} has been told",
         Action.UNCONFIRMED: f"The answer of {engine} was lost",
         Action.DEAD: f"{capfirst(engine)} could not be told",
-        Action.REPLAYED: f"{who} sent the answer again",
-        Action.SET_ASIDE: f"{who} set the answer aside",
+        Action.MAILED: f"{data.get('told', '')} was told by mail",
+        Action.MAIL_REFUSED: f"The address of {data.get('told', '')} refused a mail",
+        Action.REPLAYED: f"{who} sent {_what(data)} again",
+        Action.SET_ASIDE: f"{who} set {_what(data)} aside",
     }
     note = data.get("comment") or data.get("detail") or data.get("reason") or ""
+    note = " · ".join(filter(None, [str(note), *guard.words(data.get("pointed_out", {}))]))
     said = words.get(event.action) or event.get_action_display()
     other = str(data.get("newer") or data.get("older") or "")
     return Entry(event.at, said, str(note), _TONES.get(event.action, ""), other)
+
+
+def _from(data: Mapping[str, Any]) -> str:
+    return f", taken over from {data['taken_from']}" if data.get("taken_from") else ""
+
+
+def _what(data: Mapping[str, Any]) -> str:
+    """The answer to the engine, or a mail."""
+    return f"the mail to {data['told']}" if "told" in data else "the answer"
 
 
 def _of_attempt(attempt: Attempt, engine: str) -> Entry:
@@ -102,3 +132,10 @@ def _of_attempt(attempt: Attempt, engine: str) -> Entry:
         attempt.detail,
         "" if attempt.result == AttemptResult.DELIVERED else "soon",
     )
+
+
+def _places(data: Mapping[str, Any]) -> str:
+    """Where a payload was changed."""
+    changed = [one["path"] or "all of it" for one in data.get("changed", [])]
+    more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+    return ", ".join(changed[:3]) + more

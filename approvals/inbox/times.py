@@ -60,6 +60,11 @@ def clock(moment: dt.datetime) -> str:
     return f"{day}{there.hour:02}:{there.minute:02}"
 
 
+def clock_to_the_second(moment: dt.datetime) -> str:
+    """12:03:20, in the reader's zone: for what comes within minutes."""
+    return f"{timezone.localtime(moment):%H:%M:%S}"
+
+
 def tag(moment: dt.datetime, words: str) -> SafeString:
     """A `<time>` with words of its own."""
     return format_html(

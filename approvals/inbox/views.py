@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from approvals.inbox import rows
 from approvals.inbox.address import Address, Tab
+from approvals.inbox.colleagues import open_questions
 from approvals.inbox.detail import Detail, find_task
 from approvals.inbox.door import Request, signed_in, wants_part
 from approvals.inbox.queries import (
@@ -23,7 +24,7 @@ from approvals.inbox.queries import (
     job_lines,
     page,
 )
-from approvals.models import Gate
+from approvals.models import Gate, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Listing:
     first_url: str
     next_url: str  # blank on the last page
     version: str
+    asked: list[Question]  # and not answered
 
 
 @require_safe
@@ -65,6 +67,7 @@ def inbox(request: Request) -> HttpResponse:
 @signed_in
 def task(request: Request, task_id: UUID) -> HttpResponse:
     detail = Detail(find_task(request.person, task_id), request.person)
+    detail.keep_opened(request.GET.get("opened", ""))
     if wants_part(request):
         if request.GET.get("v") == detail.version:
             return HttpResponse(status=204)
@@ -75,10 +78,15 @@ def task(request: Request, task_id: UUID) -> HttpResponse:
 @require_safe
 @signed_in
 def payload_json(request: Request, task_id: UUID) -> HttpResponse:
-    """What the message carried, indented; the token is masked in it since it came in."""
+    """What is decided about, indented: as a reviewer changed it, which a header says, or with
+    `?as=sent` as the message carried it. The token is masked in it since it came in."""
     found = find_task(request.person, task_id)
-    text = json.dumps(found.payload, indent=2, ensure_ascii=False)
-    return HttpResponse(text, content_type="application/json; charset=utf-8")
+    is_sent = request.GET.get("as") == "sent" or found.edited_payload is None
+    value = found.payload if is_sent else found.edited_payload
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    response = HttpResponse(text, content_type="application/json; charset=utf-8")
+    response.headers["Countersign-Payload"] = "as sent" if is_sent else "as changed by a reviewer"
+    return response
 
 
 def task_page(request: Request, detail: Detail, status: int = 200) -> HttpResponse:
@@ -102,7 +110,9 @@ def listing_for(request: Request, current: UUID | None = None) -> Listing:
     shown = found[:PAGE_SIZE]
     has_more = len(found) > PAGE_SIZE
     jobs = job_lines(shown) if address.tab == Tab.JOBS and shown else None
-    listed = rows.render(shown, address.query, now, current, jobs)
+    asked = open_questions(person.user)
+    is_mine = address.tab == Tab.MINE
+    listed = rows.render(shown, address.query, now, current, jobs, can_pick=is_mine)
     of_people = [gate for gate in gates if gate.kind == Gate.Kind.PEOPLE]
     of_jobs = [gate for gate in gates if gate.kind == Gate.Kind.JOB]
     counts = {
@@ -126,7 +136,10 @@ def listing_for(request: Request, current: UUID | None = None) -> Listing:
         url=home,
         first_url=home + address.behind(None).query,
         next_url=home + address.behind(shown[-1].cursor).query if has_more else "",
-        version="-".join(map(str, (listed.version, *counts.values(), len(found)))),
+        version="-".join(
+            map(str, (listed.version, *counts.values(), len(found), *(one.pk for one in asked)))
+        ),
+        asked=asked,
     )
 
 

@@ -5,7 +5,7 @@ const dialog = document.getElementById("dialog");
 document.addEventListener("htmx:afterSettle", ({ target }) => {
   if (target !== dialog) return;
   if (!dialog.open) dialog.showModal();
-  dialog.querySelector("textarea")?.focus();
+  dialog.querySelector("[autofocus], textarea")?.focus();
 });
 
 dialog.addEventListener("click", (event) => {

@@ -130,7 +130,7 @@ document.addEventListener("htmx:pushedIntoHistory", markCurrent);
 document.addEventListener("countersign:decided", ({ detail }) => {
   dialog.close();
   if (detail.said) {
-    document.dispatchEvent(new CustomEvent("countersign:toast", { detail: { said: detail.said } }));
+    document.dispatchEvent(new CustomEvent("countersign:toast", { detail: { said: detail.said, undo: detail.undo } }));
   }
   replaceList();
   const focus = document.getElementById("task-title") ?? list().querySelector("a");

@@ -2,15 +2,24 @@
 
 const rows = () => [...document.querySelectorAll(".row-link")];
 
+// The row under the cursor: with the focus in it, else the one that is open.
+function rowAt() {
+  const row = document.activeElement.closest(".row");
+  return row?.querySelector(".row-link") ?? document.querySelector(".row-link[aria-current]");
+}
+
+function pick() {
+  rowAt()?.closest(".row").querySelector(".pick input")?.click();
+}
+
 function isTyping(target) {
-  return target.closest("input, textarea, select, dialog, [contenteditable]");
+  return target.closest("input:not([type=checkbox]), textarea, select, dialog, [contenteditable]");
 }
 
 function move(by) {
   const links = rows();
   if (!links.length) return;
-  let at = links.indexOf(document.activeElement);
-  if (at < 0) at = links.findIndex((link) => link.hasAttribute("aria-current"));
+  const at = links.indexOf(rowAt());
   const next = at < 0 ? 0 : Math.min(Math.max(at + by, 0), links.length - 1);
   links[next].focus();
   links[next].scrollIntoView({ block: "nearest" });
@@ -25,14 +34,18 @@ function back() {
   else (document.querySelector(".row-link[aria-current]") ?? rows()[0])?.focus();
 }
 
+function press(key) {
+  document.querySelector(`[data-key="${key}"]`)?.click();
+}
+
 const actions = {
   j: () => move(1),
   k: () => move(-1),
+  x: pick,
   u: back,
   "/": () => document.getElementById("q").select(),
   "?": () => document.getElementById("shortcuts").showModal(),
-  a: () => document.querySelector('[data-key="a"]')?.click(),
-  r: () => document.querySelector('[data-key="r"]')?.click(),
+  ...Object.fromEntries(["a", "r", "c", "h", "q"].map((key) => [key, () => press(key)])),
 };
 
 document.addEventListener("keydown", (event) => {

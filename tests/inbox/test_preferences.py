@@ -8,10 +8,11 @@ from tests.factories import task_for
 
 
 def test_preferences_are_kept_and_shown(web: Client, alice: User, gate: Gate) -> None:
-    wanted = {"time_zone": "Asia/Tokyo", "theme": "dark", "shortcuts": ""}
+    wanted = {"time_zone": "Asia/Tokyo", "theme": "dark", "language": "de", "mails": "daily"}
     assert b"Saved." in web.post("/preferences/", wanted, follow=True).content
     alice.refresh_from_db()
     assert (alice.time_zone, alice.theme, alice.shortcuts) == ("Asia/Tokyo", "dark", False)
+    assert (alice.language, alice.mails) == ("de", "daily")
     task_for(gate)
     page = web.get("/").content
     assert b'data-theme="dark"' in page
@@ -25,6 +26,8 @@ def test_preferences_are_kept_and_shown(web: Client, alice: User, gate: Gate) ->
         {"time_zone": "Mars/Olympus", "theme": "dark"},
         {"time_zone": "", "theme": "neon"},
         {"time_zone": "\0", "theme": "dark"},
+        {"theme": "dark", "language": "tlh", "mails": "daily"},
+        {"theme": "dark", "language": "de", "mails": "often"},
     ],
 )
 def test_nonsense_is_refused_and_changes_nothing(

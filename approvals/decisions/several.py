@@ -1,0 +1,89 @@
+"""DECISION, several at once: each by `decide` in a transaction of its own, none on another's cost.
+
+What is decided is what was shown: a task that has changed since is reported instead.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from approvals.decisions.decide import Outcome, decide, lock
+from approvals.decisions.likeness import digest
+from approvals.errors import CannotDecide
+from approvals.models import Decision
+from approvals.people.eligibility import Person
+from approvals.states import Verdict
+
+MOST = 50
+_SECRET = ("task__token_ciphertext", "task__token_digest", "task__search")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one: what its decision led to, or in words why there is none."""
+
+    task_id: UUID
+    outcome: Outcome | None = None
+    refused: str = ""
+
+
+def decide_several(
+    shown: Mapping[UUID, str],
+    person: Person,
+    verdict: Verdict,
+    *,
+    comment: str,
+    batch: UUID,
+    pointed_out: Mapping[str, Any],
+) -> list[Result]:
+    """Decide up to `MOST` tasks, each with the digest of what was shown of it.
+
+    Sent a second time, the same `batch` decides nothing again and has the same results.
+    """
+    assert len(shown) <= MOST, "more than a request has time for"
+    results = []
+    for task_id, seen in shown.items():
+        try:
+            outcome = _decide_one(
+                task_id, seen, person, verdict, comment=comment, batch=batch, remarks=pointed_out
+            )
+        except CannotDecide as reason:
+            results.append(_before(task_id, person, batch) or Result(task_id, refused=str(reason)))
+        else:
+            results.append(Result(task_id, outcome))
+    return results
+
+
+@transaction.atomic
+def _decide_one(
+    task_id: UUID,
+    seen: str,
+    person: Person,
+    verdict: Verdict,
+    *,
+    comment: str,
+    batch: UUID,
+    remarks: Mapping[str, Any],
+) -> Outcome:
+    task = lock(task_id)
+    if task.is_pending and digest(task) != seen:
+        raise CannotDecide("It has changed since you looked at it.")
+    return decide(
+        task_id,
+        person,
+        verdict,
+        via=Decision.Via.BULK,
+        comment=comment,
+        batch=batch,
+        pointed_out=remarks,
+    )
+
+
+def _before(task_id: UUID, person: Person, batch: UUID) -> Result | None:
+    """What the same form has done already, if it has."""
+    mine = Decision.objects.standing().filter(reviewer=person.user, batch=batch, task=task_id)
+    decision = mine.select_related("task__gate").defer(*_SECRET).first()
+    return Result(task_id, Outcome(decision.task, decision)) if decision else None
