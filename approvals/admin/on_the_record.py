@@ -28,12 +28,12 @@ class OnTheRecord(admin.ModelAdmin):
     }
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        form.stored_before = snapshot(_locked(obj)) if change else {}
+        form.stored_before = self.snapshot_of(_locked(obj)) if change else {}
         super().save_model(request, obj, form, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
-        before, after = form.stored_before, snapshot(form.instance)
+        before, after = form.stored_before, self.snapshot_of(form.instance)
         changes = {
             label: [before.get(label), new]
             for label, new in after.items()
@@ -42,12 +42,16 @@ class OnTheRecord(admin.ModelAdmin):
         if changes or not change:
             write(request, form.instance, "changed" if change else "added", changes)
 
+    def snapshot_of(self, obj: Any) -> dict[str, Any]:
+        """What is configured of `obj`, with the rows that only make sense with it."""
+        return snapshot(obj)
+
     def changes_of_secrets(self, form: Any) -> dict[str, list[Any]]:
         """That a secret was changed, and nothing of it."""
         return {}
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        gone = {label: [value, None] for label, value in snapshot(obj).items() if value}
+        gone = {label: [value, None] for label, value in self.snapshot_of(obj).items() if value}
         write(request, obj, "deleted", gone)
         super().delete_model(request, obj)
 

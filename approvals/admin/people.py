@@ -14,6 +14,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin, UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.db import transaction
 from django.db.models import Model, Q
@@ -21,6 +22,7 @@ from django.http import HttpRequest, HttpResponse
 
 from approvals.admin.on_the_record import OnTheRecord, write
 from approvals.models import User
+from approvals.people.absence import FIELDS, check_absence
 
 MANAGE_PEOPLE = "approvals.change_user"
 SUPERUSERS_ONLY = ("is_superuser", "user_permissions")
@@ -41,8 +43,17 @@ def may_manage(manager: User | AnonymousUser, other: User) -> bool:
     return not other.is_superuser and permissions_of(other) <= permissions_of(manager)
 
 
+class PersonForm(UserChangeForm):
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        if set(FIELDS) <= said.keys():
+            check_absence(self.instance, *(said[name] for name in FIELDS))
+        return said
+
+
 @admin.register(User)
 class UserAdmin(OnTheRecord, DjangoUserAdmin):
+    form = PersonForm
     list_display = ("username", "display_name", "email", "is_active", "is_staff", "last_login")
     list_filter = ("is_active", "is_staff", "groups")
     filter_horizontal = ("groups", "user_permissions")
@@ -50,6 +61,15 @@ class UserAdmin(OnTheRecord, DjangoUserAdmin):
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Person", {"fields": ("first_name", "last_name", "email", "time_zone")}),
+        ("Mails", {"fields": ("language", "mails")}),
+        (
+            "Absence",
+            {
+                "fields": FIELDS,
+                "description": "Meanwhile the delegate decides in their place, where a gate "
+                "allows that. Mind who else is away then: nobody stands in for a stand-in.",
+            },
+        ),
         (
             "Roles and teams",
             {"fields": ("is_active", "is_staff", "groups", *SUPERUSERS_ONLY)},
@@ -65,6 +85,11 @@ class UserAdmin(OnTheRecord, DjangoUserAdmin):
             },
         ),
     )
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if "email" in form.changed_data:
+            obj.mail_refused_at = None  # that was the old address
+        super().save_model(request, obj, form, change)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)

@@ -11,12 +11,14 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 GROUPS = {
-    "Configuration": ("Gate", "Source", "Connection", "User", "Group"),
+    "Configuration": ("Gate", "Calendar", "Source", "Connection", "User", "Group"),
     "Records": (
         "ApprovalTask",
         "Decision",
         "Callback",
         "Heartbeat",
+        "Notice",
+        "Mail",
         "QuarantinedMessage",
         "AuditEvent",
     ),

@@ -1,13 +1,11 @@
 """ADMIN, configuration: where messages enter, who may call, and a trial before it is saved."""
 
-import json
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
@@ -15,11 +13,10 @@ from django.utils.html import format_html
 from django.views.decorators.debug import sensitive_post_parameters
 
 from approvals.admin import examples, trial
+from approvals.admin.json_field import JsonField
 from approvals.admin.keys import NewKey, WithKeys
-from approvals.errors import MessageNotUnderstood
-from approvals.intake import keys, strict_json
+from approvals.intake import keys
 from approvals.intake.mapping import FIELDS
-from approvals.intake.masking import storable
 from approvals.models import Connection, Source, SourceKey, User
 from approvals.people.roles import OPERATE
 
@@ -35,42 +32,8 @@ MAPPING_HELP = (
 _KEY_NAMES: dict[str, str] = {Source.Auth.BASIC: "User name", Source.Auth.OAUTH: "Client id"}
 
 
-class Decoder(json.JSONDecoder):
-    """By the rules of messages, and nothing that PostgreSQL or a page can't hold."""
-
-    def decode(self, text: str, *args: Any) -> Any:
-        try:
-            value = strict_json.parse(text)
-        except MessageNotUnderstood as problem:
-            raise json.JSONDecodeError(str(problem), "", 0) from None
-        written = json.dumps(value, ensure_ascii=False)
-        if written != storable(written) or r"\u0000" in written:
-            raise json.JSONDecodeError("NUL or half a character", "", 0)
-        return value
-
-
-class MappingField(forms.JSONField):
-    """JSON with one expression a line; blank for none."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(decoder=Decoder, **kwargs)
-
-    def prepare_value(self, value: Any) -> Any:
-        if isinstance(value, InvalidJSONInput):
-            return value
-        return json.dumps(value, indent=2, ensure_ascii=False) if value else ""
-
-    def clean(self, value: Any) -> Any:
-        cleaned = super().clean(value)
-        return {} if cleaned is None else cleaned
-
-
 class SourceForm(forms.ModelForm):
-    mapping = MappingField(
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 8, "class": "vLargeTextField cs-code"}),
-        help_text=MAPPING_HELP,
-    )
+    mapping = JsonField(empty={}, help_text=MAPPING_HELP)
 
     class Meta:
         widgets = {"topic_arns": forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"})}

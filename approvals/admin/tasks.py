@@ -1,14 +1,18 @@
 """ADMIN, records: tasks and decisions. Payloads are read on a task's own page."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
-from django.http import HttpRequest
-from django.urls import reverse
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.urls import path, reverse
 from django.utils.html import format_html
 
+from approvals.admin import decide
 from approvals.admin.read_only import RecordAdmin
-from approvals.models import ApprovalTask, Decision
+from approvals.models import ApprovalTask, Decision, User
+from approvals.people.eligibility import Person
 
 
 @admin.register(ApprovalTask)
@@ -56,16 +60,54 @@ class ApprovalTaskAdmin(RecordAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("gate", "source", "connection")
 
+    # --- deciding, for whoever is a reviewer too ---
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.decide_view)
+        name = "approvals_approvaltask_decide"
+        return [path("<uuid:task_id>/decide/", view, name=name), *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if task := context.get("original"):
+            context["deciding"] = decide.ways(task, _person(request))
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def decide_view(self, request: HttpRequest, task_id: UUID) -> HttpResponse:
+        if request.method not in ("GET", "HEAD", "POST"):
+            return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        each = self.admin_site.each_context(request) | {"opts": self.opts}
+        return decide.decide_view(request, self._whole(task_id), _person(request), each)
+
+    def _whole(self, task_id: UUID) -> ApprovalTask:
+        """With the payload, which a form may start from; never with the token."""
+        found = ApprovalTask.objects.select_related("gate", "connection", "claimed_by")
+        found = found.without_secrets().defer("connection__secret_ciphertext")
+        if (task := found.filter(pk=task_id).first()) is None:
+            raise Http404("There is no such task.")
+        return task
+
 
 @admin.register(Decision)
 class DecisionAdmin(RecordAdmin):
     list_display = ("task", "reviewer", "verdict", "via", "decided_at")
     list_filter = ("verdict", "via")
     ordering = ("-id",)
-    fields = ("task", "reviewer", "verdict", "comment", "via", "decided_at")
+    fields = (
+        *("task", "stage", "reviewer", "on_behalf_of", "verdict", "choice", "comment", "via"),
+        *("decided_at", "withdrawn_at"),
+    )
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return with_task(super().get_queryset(request)).select_related("reviewer")
+        return with_task(super().get_queryset(request)).select_related("reviewer", "on_behalf_of")
+
+
+def _person(request: HttpRequest) -> Person:
+    assert isinstance(request.user, User)
+    return Person(request.user)
 
 
 def with_task(rows: Any) -> Any:

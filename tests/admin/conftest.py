@@ -27,7 +27,14 @@ def superuser(signed_in: Callable[..., Client], root: User) -> Client:
 
 def form(response: Any, **changes: Any) -> dict[str, Any]:
     """What a browser would send from this admin page, with `changes`."""
-    fields = response.context["adminform"].form
+    data = _sent(response.context["adminform"].form)
+    for inline in response.context.get("inline_admin_formsets") or ():
+        for part in (inline.formset.management_form, *inline.formset.forms):
+            data |= _sent(part)
+    return {**data, **changes}
+
+
+def _sent(fields: Any) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for name in fields.fields:
         value = fields[name].value()
@@ -35,5 +42,5 @@ def form(response: Any, **changes: Any) -> dict[str, Any]:
             continue
         if isinstance(value, list | tuple | set):
             value = [getattr(item, "pk", item) for item in value]
-        data[name] = getattr(value, "pk", value)
-    return {**data, **changes}
+        data[fields.add_prefix(name)] = getattr(value, "pk", value)
+    return data

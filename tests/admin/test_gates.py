@@ -1,4 +1,4 @@
-"""A gate for outside jobs gives keys to the runners that claim its jobs."""
+"""A gate's policy is configured in one form, by rules; a gate for outside jobs gives out keys."""
 
 import json
 import subprocess
@@ -8,8 +8,12 @@ from django.urls import reverse
 
 from approvals.admin.examples import ASK
 from approvals.admin.gates import GateAdmin
-from approvals.models import AuditEvent, Gate, JobKey
+from approvals.decisions.decide import decide
+from approvals.models import AuditEvent, Calendar, Decision, Gate, JobKey, Stage
+from approvals.states import Verdict
+from tests.admin.conftest import form
 from tests.admin.test_configuration import change, configured
+from tests.conftest import person
 from tests.factories import GateFactory, task_for
 
 
@@ -107,3 +111,91 @@ def test_what_concerns_jobs_and_retries_is_configured_on_the_record(administrato
         "decisions carry over to a retry": [False, True],
         "a job is silent after (s)": [300, 60],
     }
+
+
+# --- policy --------------------------------------------------------------------------------------
+
+
+def stages(*rows, initial=0):
+    """What a browser sends of the stages below a gate's own fields."""
+    data = {"stages-TOTAL_FORMS": len(rows), "stages-INITIAL_FORMS": initial}
+    for number, row in enumerate(rows):
+        row = {"needs": "count", "quorum": 1, "veto": "on"} | row
+        data |= {f"stages-{number}-{name}": value for name, value in row.items()}
+    return data
+
+
+def test_stages_are_configured_with_their_gate_on_the_record(administrator, gate, charlie):
+    team = charlie.groups.get()
+    rows = stages({"position": 1, "name": "Security", "groups": [team.pk]})
+    change(administrator, gate, **rows)
+    assert configured().data["changes"] == {
+        "later stages": [[], [{"name": "Security", "groups": ["Platform"]}]]
+    }
+    there = {"id": gate.stages.get().pk, "gate": gate.pk, "groups": [team.pk]}
+    change(administrator, gate, **stages({"position": 1, "name": "Safety"} | there, initial=1))
+    assert gate.stages.get().name == "Safety"
+    change(administrator, gate, **stages({"position": 1, "name": "Safety", "DELETE": "on"} | there,
+                                         initial=1))  # fmt: skip
+    assert configured().data["changes"]["later stages"][1] == []
+    assert not gate.stages.exists()
+
+
+def test_a_stage_stays_while_tasks_wait_at_it(administrator, gate, alice):
+    stage = Stage.objects.create(gate=gate, position=1, name="Board")
+    decide(task_for(gate).pk, person(alice), Verdict.APPROVE, via=Decision.Via.INBOX)
+    row = {"id": stage.pk, "gate": gate.pk, "position": 1, "name": "Board"}
+    for wanted in ({"DELETE": "on"}, {"position": 2}):
+        response = change(administrator, gate, **stages(row | wanted, initial=1))
+        assert "1 task waits at stage “Board”" in response.content.decode()
+    assert Stage.objects.get().position == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"needs": "each", "groups": []}, "Name the teams of which each"),
+        ({"at_deadline": "approve"}, "To have silence approve, write exactly"),
+        ({"at_deadline": "reject", "kind": "job"}, "An outside job reports for itself"),
+        ({"link_alone_minutes": 5, "mails": ""}, "no links without mails"),
+        ({"escalate_after_minutes": 5}, "Name the teams to which it escalates"),
+        ({"remind_every_minutes": 5}, "Say after how long"),
+        ({"choices": "{}x"}, "Enter a valid JSON"),
+        ({"choices": '{"a": 1}'}, "Write a list"),
+        ({"form": "[1]"}, "Write an object"),
+        ({"kind": "job"} | stages({"position": 1, "name": "B"}), "An outside job has no stages"),
+        (stages({"position": 1, "name": "B"}, {"position": 2, "name": "b"}), "Two stages are"),
+        (stages({"position": 1, "name": "B"}, {"position": 1, "name": "C"}), "the position 1"),
+        (stages({"position": 1, "name": "B", "needs": "each"}), "Name the teams of which each"),
+    ],
+)  # fmt: skip
+def test_a_policy_that_makes_no_sense_is_refused_with_the_reason(administrator, gate, fields, said):
+    response = change(administrator, gate, **fields)
+    assert said in response.content.decode()
+    assert not AuditEvent.objects.filter(action="configured").exists()
+
+
+def test_json_left_blank_asks_for_nothing(administrator, gate):
+    change(administrator, gate, choices='[{"key": "a", "label": "A", "verdict": "approve"}]')
+    change(administrator, gate, choices="", form="", editable="")
+    gate.refresh_from_db()
+    assert (gate.choices, gate.form, gate.editable) == ([], {}, [])
+
+
+def test_whoever_is_in_every_team_is_mentioned(administrator, gate, charlie, alice):
+    alice.groups.add(charlie.groups.get())
+    teams = [group.pk for group in alice.groups.all()]
+    html = change(administrator, gate, needs="each", groups=teams).content.decode()
+    assert "Alice is in every team of “Refunds” and can pass it alone" in html
+
+
+def test_calendars_are_configured_on_the_record(administrator, ada):
+    add = reverse("admin:approvals_calendar_add")
+    page = administrator.get(add)
+    administrator.post(add, form(page, name="Vienna", time_zone="Europe/Vienna", closed=""))
+    calendar = Calendar.objects.get()
+    assert calendar.hours["mon"] == [["09:00", "17:00"]]
+    assert calendar.closed == []
+    assert configured().data["object"] == "Vienna"
+    page = administrator.get(reverse("admin:approvals_calendar_change", args=[calendar.pk]))
+    assert "<div>Mon 09:00–17:00</div>" in page.content.decode()

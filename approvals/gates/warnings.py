@@ -1,0 +1,27 @@
+"""POLICY, allowed but hardly meant: what an administrator is told after a gate is saved."""
+
+from collections.abc import Iterator
+
+from approvals.models import Gate, ReviewRule, User
+from approvals.people.roster import members, out_of_reach
+from approvals.timers import warnings
+
+
+def warnings_of(gate: Gate) -> list[str]:
+    return [*filter(None, [out_of_reach(gate)]), *_in_every_team(gate), *warnings.of(gate)]
+
+
+def _in_every_team(gate: Gate) -> Iterator[str]:
+    """Each of several teams has to approve, and one approval counts for all of them."""
+    for review in (gate, *gate.stages.all()):
+        if review.needs != ReviewRule.Needs.EACH_GROUP or review.quorum > 1:
+            continue
+        groups = set(review.groups.values_list("pk", flat=True))
+        if len(groups) < 2:
+            continue
+        alone = [user for user, of in members(review).items() if of >= groups]
+        for user in User.objects.filter(pk__in=alone).order_by("username")[:5]:
+            yield (
+                f"{user.display_name} is in every team of “{review}” and can pass it alone: one "
+                "approval counts for each team of its giver."
+            )
