@@ -1,17 +1,8 @@
 """DEMO: the gates that the workflows of `machines/` name, as the seed makes them."""
 
-from typing import Any, NamedTuple
-
 from approvals.models import Gate
+from demo.gate import DemoGate
 from demo.people import PAYMENTS, PLATFORM
-
-
-class DemoGate(NamedTuple):
-    slug: str
-    policy: dict[str, Any]
-    groups: tuple[str, ...]
-    usernames: tuple[str, ...] = ()
-
 
 # For messages that name no gate: the Lambda-style payload has no place for one.
 OTHERWISE = "data-exports"

@@ -14,6 +14,7 @@ class DemoPerson(NamedTuple):
     full_name: str
     groups: tuple[str, ...]
     is_admin: bool = False
+    delegate: str = ""  # who stands in for them: they are away
 
     @property
     def email(self) -> str:
@@ -49,6 +50,14 @@ PEOPLE: list[DemoPerson] = [
         "reviews deployments, access, changes (Platform)",
         "Jonas Field",
         (PLATFORM,),
+    ),
+    DemoPerson(
+        "nora",
+        "amber-lighthouse-36",
+        "decides legal holds; away, and mira stands in",
+        "Nora Holm",
+        (),
+        delegate="mira",
     ),
     DemoPerson(
         "omar",

@@ -52,9 +52,11 @@ def _welcome(address: str) -> list[str]:
         "",
         *(f"{row[0]:<{name}}  {row[1]:<{password}}  {row[2]}" for row in people),
         *([""] if people else []),
+        f"The mails they get:    {address}/demo/mails/",
         "See the executions:    python3 start.py manage demo_executions",
         "Start three more:      python3 start.py manage demo_executions --start 3",
         "Start one that comes by EventBridge, SNS, a job …:  … demo_executions --way eventbridge",
+        "Start one for what a gate can ask (form, stages …): … demo_executions --policy form",
         "Stop:                  Ctrl-C      Begin anew:  python3 start.py reset",
     ]
 

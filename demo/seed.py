@@ -10,6 +10,7 @@ from random import Random
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from approvals.decisions.expire import retire
 from approvals.models import ApprovalTask, Connection, Gate, QuarantinedMessage, Source, User
@@ -19,6 +20,7 @@ from demo.execution import Engine
 from demo.gates import GATES, OTHERWISE
 from demo.inputs import Start, first_ones, misspelled_gate
 from demo.people import PEOPLE
+from demo.policy_gates import POLICY_GATES
 
 
 class NotOurs(Exception):
@@ -45,15 +47,23 @@ def seed_people() -> None:
             last_name=last_name,
         )
         user.groups.set(Group.objects.get_or_create(name=name)[0] for name in person.groups)
+        if person.delegate:
+            user.away_from = timezone.now()
+            user.delegate = User.objects.get(username=person.delegate)
+            user.save(update_fields=["away_from", "delegate"])
 
 
 @transaction.atomic
 def seed_gates() -> None:
-    for wanted in GATES:
+    for wanted in (*GATES, *POLICY_GATES):
         gate, is_new = Gate.objects.get_or_create(slug=wanted.slug, defaults=wanted.policy)
         if is_new:
             gate.groups.set(Group.objects.filter(name__in=wanted.groups))
             gate.users.set(User.objects.filter(username__in=wanted.usernames))
+            gate.escalate_to.set(Group.objects.filter(name__in=wanted.escalate_to))
+            for position, stage in enumerate(wanted.stages, start=1):
+                made = gate.stages.create(position=position, name=stage.name)
+                made.groups.set(Group.objects.filter(name__in=stage.groups))
 
 
 @transaction.atomic

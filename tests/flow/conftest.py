@@ -39,11 +39,9 @@ class Flow:
     def task(self, task_id: UUID | None) -> ApprovalTask:
         return ApprovalTask.objects.select_related("gate", "connection").get(pk=task_id)
 
-    def decides(
-        self, username: str, task: ApprovalTask, verdict: Verdict, comment: str = ""
-    ) -> Outcome:
+    def decides(self, username: str, task: ApprovalTask, verdict: Verdict, **said: Any) -> Outcome:
         who = Person(User.objects.get(username=username))
-        return decide(task.pk, who, verdict, comment=comment, via=Decision.Via.INBOX)
+        return decide(task.pk, who, verdict, via=Decision.Via.INBOX, **said)
 
     def answered(self, task: ApprovalTask) -> None:
         """The engine takes the answer at the first attempt."""

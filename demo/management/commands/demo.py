@@ -21,6 +21,7 @@ from demo.services import services
 from demo.supervisor import Supervisor
 
 LOOPBACK = "127.0.0.1"
+MAILBOX = "demo.mailbox.Backend"
 EVERY_ADDRESS = ("0.0.0.0", "::")
 FOR_PROCESSES = {
     "PYTHONUNBUFFERED": "1",
@@ -62,6 +63,8 @@ class Command(BaseCommand):
                 **{k: v for k, v in secrets.items() if not os.environ.get(k)},
                 **made,
                 "DEMO": "1",
+                # Mails become files, unless a mail server was given.
+                **({} if os.environ.get("EMAIL_URL") else {"MAIL_BACKEND": MAILBOX}),
                 "SITE_URL": address,
                 "ALLOWED_HOSTS": f"{LOOPBACK},localhost" if host == LOOPBACK else "*",
                 "LOG_FORMAT": os.environ.get("LOG_FORMAT", "console"),
@@ -123,7 +126,9 @@ def _supervisor(environment: dict[str, str], on_started: partial[None]) -> Super
     celery = ("-m", "celery", "--quiet", "-A", "config")
     worker = (*celery, "worker", "--pool", "threads", "--loglevel", "info", *QUIET_WORKER)
     supervisor.add("web", "-m", "gunicorn", "-c", "config/gunicorn.py", "config.wsgi")
-    supervisor.add("worker", *worker, "-Q", "callbacks", "--concurrency", "8", "-n", "callbacks@%h")
+    supervisor.add(
+        "worker", *worker, "-Q", "callbacks,mails", "--concurrency", "8", "-n", "callbacks@%h"
+    )
     supervisor.add(
         "heartbeats", *worker, "-Q", "heartbeats", "--concurrency", "1", "-n", "heartbeats@%h"
     )

@@ -12,6 +12,7 @@ from demo.aws_resources import AwsResources
 from demo.engines import NOT_REACHED, executions, other_engines
 from demo.execution import Execution
 from demo.inputs import in_turn
+from demo.policy_inputs import POLICIES
 from demo.seed import begin
 from demo.way_inputs import WAYS
 from demo.ways import start_one
@@ -24,7 +25,7 @@ MOST_AT_ONCE = 500
 
 
 class Command(BaseCommand):
-    help = "List the demo's executions, newest first; --start N and --way WAY start more."
+    help = "List the demo's executions, newest first; --start, --policy and --way start more."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -32,10 +33,13 @@ class Command(BaseCommand):
             "--start", type=_how_many, default=0, metavar="N", help="start N more first"
         )
         parser.add_argument(
+            "--policy", choices=POLICIES, help="start one first that shows what a gate can do"
+        )
+        parser.add_argument(
             "--way", choices=WAYS, help="start one first whose message comes this way"
         )
 
-    def handle(self, *, start: int, way: str | None, **options: Any) -> None:
+    def handle(self, *, start: int, policy: str | None, way: str | None, **options: Any) -> None:
         try:
             aws, others = AwsResources(), other_engines()
             machines = aws.machines()
@@ -43,6 +47,8 @@ class Command(BaseCommand):
                 raise CommandError(NOT_RUNNING)
             for wanted in islice(in_turn(Random()), start):
                 begin(aws, machines, wanted)
+            if policy:
+                begin(aws, machines, POLICIES[policy](Random()))
             if way:
                 start_one(aws, others, way, Random())
             found = executions(aws, others)

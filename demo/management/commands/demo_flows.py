@@ -1,6 +1,7 @@
-"""DEMO: `manage.py demo_flows`: one execution for each way in; our web process has to answer.
+"""DEMO: `manage.py demo_flows`: one execution for each policy of a gate and each other way in.
 
-A process of the demo: it stays until it is stopped, since the end of one process stops all.
+Some of them call our web process. A process of the demo: it stays until it is stopped, since the
+end of one process stops all.
 """
 
 import os
@@ -14,13 +15,14 @@ from django.db import connection
 from demo import ways
 from demo.aws_resources import AwsResources
 from demo.engines import NOT_REACHED, other_engines
+from demo.policies import start_policies
 
 # Small, in place of all that was loaded to get here.
 STAY = "import signal; signal.pause()"
 
 
 class Command(BaseCommand):
-    help = "Start one execution for each way in, where there is none; --stay does not return."
+    help = "Start one execution for each policy and way in, if there is none; --stay: don't return."
     requires_system_checks = ()
 
     def add_arguments(self, parser: Any) -> None:
@@ -28,10 +30,12 @@ class Command(BaseCommand):
 
     def handle(self, *, stay: bool, **options: Any) -> None:
         try:
-            others = other_engines()
+            aws, others = AwsResources(), other_engines()
             if others:
+                started = start_policies(aws, Random())
+                self.stdout.write(f"{started} executions started, for what gates can ask.")
                 ways.make_ways(others)
-                started = ways.start_first(AwsResources(), others, Random())
+                started = ways.start_first(aws, others, Random())
                 self.stdout.write(f"{started} executions started, one for each other way in.")
         except NOT_REACHED as error:
             raise CommandError(f"An engine of the demo did not do its part: {error}") from None

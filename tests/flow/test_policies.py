@@ -1,0 +1,123 @@
+"""What gates can ask, each with an execution of the demo: people decide, the workflow goes on."""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+
+from approvals.decisions.rules import can_decide
+from approvals.models import ApprovalTask, Callback, User
+from approvals.people.eligibility import Person
+from approvals.states import TaskStatus, Verdict
+from demo.inputs import Start
+from demo.policy_inputs import POLICIES
+from tests.flow.conftest import Flow
+
+APPROVE, REJECT = Verdict.APPROVE, Verdict.REJECT
+TRIP = {
+    "hotel": "Hotel Miradouro",
+    "class": "train",
+    "extras": ["taxi"],
+    "budget": 1_200,
+    "from": "2026-12-01",
+    "seen": True,
+}
+
+Ask = Callable[[str], tuple[ApprovalTask, str]]
+
+
+@pytest.fixture
+def ask(flow: Flow, random: Random) -> Ask:
+    """Start the execution that shows a policy; its task, and its ARN."""
+
+    def ask(policy: str) -> tuple[ApprovalTask, str]:
+        start: Start = POLICIES[policy](random)
+        return flow.waits(start)
+
+    return ask
+
+
+def may(username: str, task: ApprovalTask) -> bool:
+    return can_decide(task, Person(User.objects.get(username=username)))
+
+
+# Policy, who says what in turn, and what the workflow goes on with.
+PASSED: list[tuple[str, list[tuple[str, dict[str, Any]]], dict[str, Any]]] = [
+    ("each-team", [("mira", {}), ("tom", {})], {"approved": True}),
+    ("stages", [("mira", {}), ("lea", {})], {"approved": True}),
+    ("majority", [("tom", {}), ("jonas", {})], {"approved": True}),
+    ("form", [("mira", {"form": TRIP})], {"form": TRIP}),
+    (
+        "choices",
+        [("tom", {"choice": "roll-back"})],
+        {"choice": "roll-back", "output": {"action": "rollback", "to": "previous"}},
+    ),
+    ("link", [("mira", {})], {"approved": True}),
+    ("named", [("mira", {})], {"approved": True}),
+    ("several", [("mira", {})], {"approved": True}),
+    ("away", [("mira", {})], {"approved": True}),
+]
+
+
+@pytest.mark.parametrize(
+    ("policy", "said", "expected"), PASSED, ids=[policy for policy, _, _ in PASSED]
+)
+def test_the_workflow_goes_on_with_what_was_decided(flow, ask, policy, said, expected):
+    task, execution = ask(policy)
+    for username, extra in said:
+        assert task.is_pending
+        flow.decides(username, task, APPROVE, **extra)
+        task = flow.task(task.pk)
+    assert task.status == TaskStatus.APPROVED
+    flow.answered(task)
+    output = flow.output(execution)
+    assert {key: output[key] for key in expected} == expected
+    assert [one["reviewer"] for one in output["decidedBy"]] == [who for who, _ in said]
+
+
+def test_a_changed_amount_is_what_the_workflow_gets(flow, ask):
+    task, execution = ask("change")
+    changed = {**task.payload, "amount": 12.5}
+    flow.decides("mira", task, APPROVE, payload=changed)
+    flow.answered(task)
+    assert flow.output(execution)["input"] == changed
+
+
+def test_one_who_is_against_it_stops_no_majority(flow, ask):
+    task, _ = ask("majority")
+    flow.decides("tom", task, REJECT, comment="Not over the holidays.")
+    assert flow.task(task.pk).is_pending
+    flow.decides("lea", task, REJECT, comment="Neither do I like it.")
+    assert flow.task(task.pk).status == TaskStatus.REJECTED
+
+
+def test_only_whom_the_message_names_may_decide(flow, ask):
+    task, _ = ask("named")
+    assert (may("mira", task), may("tom", task)) == (True, False)
+
+
+def test_a_stand_in_decides_in_the_place_of_the_absent(flow, ask):
+    task, execution = ask("away")
+    assert (may("nora", task), may("mira", task), may("tom", task)) == (True, True, False)
+    flow.decides("mira", task, APPROVE)
+    flow.answered(task)
+    assert flow.output(execution)["decidedBy"][0]["onBehalfOf"] == "nora"
+
+
+def test_what_can_be_undone_is_not_told_yet(flow, ask):
+    task, _ = ask("undo")
+    flow.decides("mira", task, APPROVE)
+    task = flow.task(task.pk)
+    assert (task.is_pending, bool(task.settles_at)) == (True, True)
+    assert not Callback.objects.exists()
+
+
+def test_the_gate_itself_answers_when_nobody_did(flow, ask):
+    task, _ = ask("silence")
+    assert task.decide_by
+    assert task.timers.filter(kind="overdue", at=task.decide_by).exists()
+    task, _ = ask("escalation")
+    assert set(task.timers.values_list("kind", flat=True)) == {
+        *("remind", "escalate", "running_out", "overdue")
+    }
