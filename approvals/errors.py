@@ -37,6 +37,17 @@ class AlreadySettled(CannotDecide):
     """This task is already settled."""
 
 
+# --- policy -------------------------------------------------------------------------------------
+
+
+class BadDocument(CountersignError):
+    """This document of gates can't be applied. `problems`: one line for each that was found."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
 # --- outside jobs -------------------------------------------------------------------------------
 
 

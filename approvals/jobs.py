@@ -8,8 +8,10 @@ import structlog
 from celery import shared_task
 
 from approvals.callbacks import definitions, deliver, heartbeats, outbox, reconcile
-from approvals.decisions import ended, expire
+from approvals.decisions import ended, expire, undo
+from approvals.notices import expand, forget, outbox as mails, send
 from approvals.states import CallbackStatus
+from approvals.timers import fire
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +46,18 @@ def expire_tasks() -> None:
     expire.expire_due()
 
 
+@shared_task(name="approvals.fire_timers")
+def fire_timers() -> None:
+    """Remind, escalate, warn, and do what gates do at their deadline."""
+    fire.due()
+
+
+@shared_task(name="approvals.make_final")
+def make_final() -> None:
+    """Settle what can't be undone any more."""
+    undo.make_final_due()
+
+
 @shared_task(name="approvals.forget_ended_executions")
 def forget_ended_executions() -> None:
     """Drop the ends of executions that no message can be waiting for any more."""
@@ -54,6 +68,22 @@ def forget_ended_executions() -> None:
 def read_definitions() -> None:
     """Read the times that messages did not say: sent when a batch of them has been stored."""
     definitions.read_due()
+
+
+@shared_task(name="approvals.tell_people")
+def tell_people() -> None:
+    """Turn what has happened into notices, those into mails, and send them."""
+    for step in (expand.expand_due, mails.compose_due, send.send_due):
+        try:
+            step()
+        except Exception as error:  # what was prepared before is sent all the same
+            log.error("sweep failed", step=step.__name__, exc_info=error)
+
+
+@shared_task(name="approvals.forget_mails")
+def forget_mails() -> None:
+    """Drop mails and links of long ago."""
+    forget.forget()
 
 
 def _each(callback_ids: Iterable[UUID], act: Callable[[UUID], object]) -> None:

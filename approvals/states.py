@@ -55,7 +55,7 @@ TASK_TRANSITIONS: dict[TaskStatus, dict[TaskStatus, str]] = {
         TaskStatus.REJECTED: "a reviewer rejected",
         TaskStatus.SUCCEEDED: "the outside job succeeded",
         TaskStatus.FAILED: "the outside job failed",
-        TaskStatus.EXPIRED: "time ran out in the engine",
+        TaskStatus.EXPIRED: "time ran out, in the engine or at the gate",
         TaskStatus.CANCELLED: "the workflow ended or an operator withdrew it",
         TaskStatus.SUPERSEDED: "a newer token took its place",
     },

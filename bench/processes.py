@@ -46,7 +46,7 @@ def heartbeat_worker(place: Setting, **environment: str) -> Iterator[Service]:
 
 @contextmanager
 def callbacks_worker(place: Setting) -> Iterator[Service]:
-    options = ("-Q", "callbacks", "--concurrency", "8", "-n", "callbacks@%h")
+    options = ("-Q", "callbacks,mails", "--concurrency", "8", "-n", "callbacks@%h")
     with process(place, "worker", *WORKER, *options) as service:
         yield service
 

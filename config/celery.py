@@ -1,4 +1,4 @@
-"""Celery: two queues and beat's schedule. Jobs are nudges; PostgreSQL is the truth."""
+"""Celery: three queues and beat's schedule. Jobs are nudges; PostgreSQL is the truth."""
 
 import os
 
@@ -10,7 +10,7 @@ from config.pulse import Pulse
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-CALLBACKS, HEARTBEATS = "callbacks", "heartbeats"
+CALLBACKS, HEARTBEATS, MAILS = "callbacks", "heartbeats", "mails"
 
 app = Celery("countersign", broker=BROKER_URL)
 app.conf.update(
@@ -42,11 +42,19 @@ app.conf.update(
             "reconcile_callbacks": 10.0,
             "expire_tasks": 5.0,
             "read_definitions": 5.0,
+            "make_final": 1.0,
+            "fire_timers": 5.0,
             "send_heartbeats": 1.0,
             "forget_ended_executions": 3600.0,
+            "tell_people": 2.0,
+            "forget_mails": 3600.0,
         }.items()
     },
-    task_routes={"approvals.send_heartbeats": {"queue": HEARTBEATS}},
+    task_routes={
+        "approvals.send_heartbeats": {"queue": HEARTBEATS},
+        "approvals.tell_people": {"queue": MAILS},
+        "approvals.forget_mails": {"queue": MAILS},
+    },
     # Threads keep their database connection between jobs; Celery would close it after each.
     CELERY_DB_REUSE_MAX=1_000_000_000,
 )

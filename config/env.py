@@ -48,6 +48,14 @@ SESSION_HOURS: int = env.int("SESSION_HOURS", default=12)
 # Single sign-on: allauth's own JSON for its OpenID Connect provider (docs/operating.md).
 OIDC_PROVIDERS: list[dict] = env.json("OIDC_PROVIDERS", default=[])
 
+# Mails: a server (smtp://user:password@host:587, smtp+tls:// or smtp+ssl:// where it encrypts), or
+# a provider of anymail with its own settings as JSON. Neither: nothing is mailed.
+EMAIL_URL: str = env.str("EMAIL_URL", default="")
+MAIL_BACKEND: str = env.str("MAIL_BACKEND", default="")
+ANYMAIL: dict = env.json("ANYMAIL", default={})
+ANYMAIL_WEBHOOK_SECRET: str = env.str("ANYMAIL_WEBHOOK_SECRET", default="")
+MAIL_FROM: str = env.str("MAIL_FROM", default="")
+
 # Heartbeat and liveness calls per second and connection; AWS refills 300 (500 in three regions).
 HEARTBEATS_PER_SECOND: int = env.int("HEARTBEATS_PER_SECOND", default=250)
 HEARTBEAT_THREADS: int = env.int("HEARTBEAT_THREADS", default=16)

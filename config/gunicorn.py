@@ -1,6 +1,9 @@
 """gunicorn: threads, since a request mostly waits for PostgreSQL; a pool of connections each."""
 
 import os
+from typing import Any
+
+from config.link_secrets import WithoutLinks
 
 bind = os.environ.get("BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
@@ -16,3 +19,7 @@ accesslog = None
 control_socket_disable = True
 
 os.environ.setdefault("DATABASE_POOL", str(threads))
+
+
+def on_starting(server: Any) -> None:
+    server.log.error_log.addFilter(WithoutLinks())

@@ -1,5 +1,7 @@
 """Beat's understudy: each worker runs its own sweeps when no tick has reached it for a while.
 
+Those of each queue have a thread of their own, so that a slow mail server holds up no callback.
+
 Beat stops ticking when the clock is set back, and no tick arrives while Redis is gone. Steps that
 wait must be kept alive all the same, so the worker counts by its own monotonic clock. Running a
 sweep twice is harmless: rows are claimed.
@@ -20,42 +22,48 @@ TICK = 0.5  # seconds
 
 
 class Pulse(bootsteps.StartStopStep):
-    """A thread of the worker, started before it connects to its broker."""
+    """Threads of the worker, started before it connects to its broker."""
 
     requires = {"celery.worker.components:Pool"}
 
     def __init__(self, parent: Any, **kwargs: Any) -> None:
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self._ran_at: dict[str, float] = {}
         self._running: set[str] = set()
 
     def start(self, parent: Any) -> None:
-        schedule = self._schedule(parent.app)
-        self._ran_at = dict.fromkeys(schedule, time.monotonic())
+        schedules = self._schedules(parent.app)
+        jobs = [name for schedule in schedules.values() for name in schedule]
+        self._ran_at = dict.fromkeys(jobs, time.monotonic())
         task_prerun.connect(self._started, weak=False)
         task_postrun.connect(self._ended, weak=False)
-        self._thread = threading.Thread(
-            target=self._run, args=(parent.app, schedule), name="pulse", daemon=True
-        )
-        self._thread.start()
+        self._threads = [
+            threading.Thread(
+                target=self._run, args=(parent.app, schedule), name=f"pulse-{queue}", daemon=True
+            )
+            for queue, schedule in schedules.items()
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def stop(self, parent: Any) -> None:
         self._stopping.set()
-        if self._thread:
-            self._thread.join(timeout=15)
+        until = time.monotonic() + 15
+        for thread in self._threads:
+            thread.join(timeout=max(0.0, until - time.monotonic()))
 
     terminate = stop
 
     @staticmethod
-    def _schedule(app: Any) -> dict[str, float]:
-        """Seconds between two runs, for those of beat's jobs that this worker's queues carry."""
-        mine = set(app.amqp.queues.consume_from)
-        return {
-            entry["task"]: entry["schedule"]
-            for entry in app.conf.beat_schedule.values()
-            if app.amqp.router.route({}, entry["task"])["queue"].name in mine
-        }
+    def _schedules(app: Any) -> dict[str, dict[str, float]]:
+        """By queue that this worker carries, its jobs of beat's: seconds between two runs."""
+        found: dict[str, dict[str, float]] = {name: {} for name in app.amqp.queues.consume_from}
+        for entry in app.conf.beat_schedule.values():
+            queue = app.amqp.router.route({}, entry["task"])["queue"].name
+            if queue in found:
+                found[queue][entry["task"]] = entry["schedule"]
+        return found
 
     def _started(self, sender: Any, **kwargs: Any) -> None:
         self._running.add(sender.name)

@@ -7,6 +7,7 @@ import structlog
 from csp.constants import NONE, SELF
 
 from config import env as given
+from config.link_secrets import mask_links
 
 SECRET_KEY = given.SECRET_KEY
 SECRET_KEY_FALLBACKS = given.SECRET_KEY_FALLBACKS
@@ -39,6 +40,7 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
+    "anymail",
     "csp",
     "django_htmx",
     "django_structlog",
@@ -138,8 +140,25 @@ MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = False
 SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": given.OIDC_PROVIDERS}}
 
-# Nothing is mailed yet: allauth's own mails go nowhere instead of failing.
-EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+# --- Mails --------------------------------------------------------------------------------------
+
+# Where nothing is configured they go nowhere, allauth's own too.
+EMAIL_BACKEND = given.MAIL_BACKEND or "django.core.mail.backends.dummy.EmailBackend"
+if given.EMAIL_URL and not given.MAIL_BACKEND:
+    _server = given.env.email_url_config(given.EMAIL_URL)
+    EMAIL_BACKEND = _server["EMAIL_BACKEND"]
+    EMAIL_HOST, EMAIL_PORT = _server["EMAIL_HOST"], _server["EMAIL_PORT"] or 25
+    EMAIL_HOST_USER = _server["EMAIL_HOST_USER"] or ""
+    EMAIL_HOST_PASSWORD = _server["EMAIL_HOST_PASSWORD"] or ""
+    EMAIL_USE_TLS = _server.get("EMAIL_USE_TLS", False)
+    EMAIL_USE_SSL = _server.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = given.MAIL_FROM or f"Countersign <countersign@{_site.hostname}>"
+ANYMAIL = {"REQUESTS_TIMEOUT": EMAIL_TIMEOUT, **given.ANYMAIL}
+if given.ANYMAIL_WEBHOOK_SECRET:
+    ANYMAIL["WEBHOOK_SECRET"] = given.ANYMAIL_WEBHOOK_SECRET
+
+# --- Sessions -----------------------------------------------------------------------------------
 
 SESSION_COOKIE_AGE = given.SESSION_HOURS * 3600
 SESSION_COOKIE_NAME = "countersign_session"
@@ -184,7 +203,8 @@ CONTENT_SECURITY_POLICY = {
 # --- Language, static files ---------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
-USE_I18N = False
+# Mails are in the language of who reads them; the pages are in English.
+USE_I18N = True
 USE_TZ = True
 FORMAT_MODULE_PATH = "config.formats"
 
@@ -226,6 +246,7 @@ LOGGING: dict[str, Any] = {
             "processors": [
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 *_formatters[given.LOG_FORMAT],
+                mask_links,
             ],
         }
     },

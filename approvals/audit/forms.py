@@ -59,6 +59,7 @@ class LedgerForm(forms.Form):
     )
     since = _day("From")
     until = _day("To")
+    pointed_out = forms.BooleanField(label="Only what is pointed out", required=False)
     before = forms.IntegerField(
         required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput
     )
@@ -91,6 +92,7 @@ class LedgerForm(forms.Form):
             by_itself=person == ITSELF,
             gate_id=gate.pk if gate else None,
             task_id=task_id,
+            pointed_out=data["pointed_out"],
             words=words,
             since=_midnight(data["since"]) if data["since"] else None,
             until=_midnight(data["until"] + dt.timedelta(days=1)) if data["until"] else None,

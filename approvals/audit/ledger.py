@@ -45,6 +45,7 @@ class View:
     by_itself: bool = False
     gate_id: int | None = None
     task_id: UUID | None = None
+    pointed_out: bool = False  # only decisions about which something is (decisions/guard.py)
     words: tuple[str, ...] = ()
     since: dt.datetime | None = None
     until: dt.datetime | None = None
@@ -85,6 +86,8 @@ def _events(view: View) -> QuerySet[AuditEvent, dict[str, Any]]:
         events = events.filter(actor=None)
     if view.task_id:
         events = events.filter(task=view.task_id)
+    if view.pointed_out:
+        events = events.filter(data__has_key="pointed_out")
     if view.since:
         events = events.filter(at__gte=view.since)
     if view.until:

@@ -4,21 +4,32 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from approvals.decisions import guard
+
 LONGEST = 300
 
 _LABELS = {
     "attempt": "Attempt",
+    "changed": "Changed in the payload",
+    "choice": "Choice",
     "code": "Code",
     "comment": "Comment",
     "detail": "Detail",
     "error": "Error",
     "gate": "Gate",
+    "groups": "To",
     "key": "Key number",
     "message": "Message",
     "method": "By",
+    "on_behalf_of": "In place of",
+    "taken_from": "Taken from",
+    "to": "To",
+    "told": "Told",
+    "notice": "Of",
     "newer": "Its place was taken by",
     "older": "Took the place of",
     "outcome": "Outcome",
+    "pointed_out": "Pointed out",
     "quorum": "Approvals required",
     "reason": "Reason",
     "runner": "Runs on",
@@ -45,7 +56,8 @@ def details(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     for key, value in data.items():
         if key in _FOR_MACHINES or key in _CONFIGURATION or value in ("", None, [], {}):
             continue
-        pairs.append((_LABELS.get(key, key.replace("_", " ").capitalize()), _short(_text(value))))
+        said = "; ".join(guard.words(value)) if key == "pointed_out" else _text(value)
+        pairs.append((_LABELS.get(key, key.replace("_", " ").capitalize()), _short(said)))
     return pairs
 
 
@@ -70,7 +82,15 @@ def _text(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ", ".join(value)
+    if isinstance(value, list) and all(isinstance(item, dict) and "path" in item for item in value):
+        return "; ".join(map(_changed, value))
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _changed(one: Mapping[str, Any]) -> str:
+    """A place of a payload that a reviewer changed (`asked.edits`)."""
+    before, after = one.get("before", "nothing"), one.get("after", "nothing")
+    return f"{one['path'] or 'all of it'}: {before} → {after}"
 
 
 def _short(text: str) -> str:

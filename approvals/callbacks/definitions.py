@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import structlog
-from celery import current_app
 from django.db import transaction
 from django.db.models.functions import Now
 
+from approvals import wake
 from approvals.audit.record import Action, event, record
 from approvals.callbacks.backoff import pause
 from approvals.callbacks.deliver import OPERATOR_FIRST
@@ -24,6 +24,7 @@ from approvals.engines.base import Step, Times
 from approvals.engines.registry import engine_for
 from approvals.errors import CallbackRefused, CountersignError
 from approvals.models import ApprovalTask, DefinitionLookup, Heartbeat, OutsideJob
+from approvals.timers.plan import plan_deadline
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +35,6 @@ LEASE = dt.timedelta(seconds=60)
 THREADS = 8  # one a connection, so that none waits for another's engine
 REFUSALS = 3  # of one state's definition, then the gate's times stand
 MOST_FAILURES = 1000  # counted
-# A broker that hangs takes seconds to fail: whoever takes messages in pays that once in a while.
-QUIET = 30.0  # seconds
 
 Answer = Times | CountersignError
 
@@ -45,21 +44,7 @@ def plan(lookups: Sequence[DefinitionLookup]) -> None:
     if not lookups:
         return
     DefinitionLookup.objects.bulk_create(lookups)
-    transaction.on_commit(_nudge)
-
-
-_quiet_until = float("-inf")
-
-
-def _nudge() -> None:
-    global _quiet_until  # noqa: PLW0603 - one broker for the process
-    if time.monotonic() < _quiet_until:
-        return
-    try:
-        current_app.send_task(READ)
-    except Exception as error:  # whatever the broker met, the sweep reads what nobody was told of
-        _quiet_until = time.monotonic() + QUIET
-        log.warning("broker unavailable, the sweep will read definitions", error=str(error))
+    wake.after_commit(READ)
 
 
 def read_due(*, seconds: float = 10.0) -> int:
@@ -165,6 +150,8 @@ def _apply(lookup: DefinitionLookup, times: Times) -> None:
         task.heartbeat_seconds = heartbeat
         _keep_alive(task, lookup)
     task.save(update_fields=["heartbeat_seconds", "deadline", "expiry_due_at"])
+    if timeout:
+        plan_deadline(task)
     said = ", ".join(f"{name} {seconds}" for name, seconds in read.items() if seconds)
     record(event(Action.TIMES_READ, task=task, detail=said))
 

@@ -9,17 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import structlog
-from celery import current_app
 from django.db import connection, transaction
 from django.db.models import F, Manager, QuerySet
 from django.db.models.functions import Now
 
+from approvals import wake
 from approvals.audit.record import Action, event, record
 from approvals.models import Attempt, Callback, Heartbeat, User
 from approvals.states import AttemptResult, CallbackStatus
-
-log = structlog.get_logger(__name__)
 
 # The job in approvals/jobs.py, by name: rooms do not know who calls them.
 DELIVER = "approvals.deliver_callback"
@@ -35,15 +32,8 @@ def add(callback: Callback) -> None:
 
 
 def nudge(callback_id: UUID) -> None:
-    """Wake a worker after the commit. Never fails: the sweep sends what nobody was told of."""
-
-    def send() -> None:
-        try:
-            current_app.send_task(DELIVER, [str(callback_id)])
-        except Exception as error:  # whatever the broker met, the decision stands
-            log.warning("broker unavailable, the sweep will deliver", error=str(error))
-
-    transaction.on_commit(send)
+    """Wake a worker after the commit; the sweep sends what nobody was told of."""
+    wake.after_commit(DELIVER, str(callback_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from approvals import wake
 from approvals.callbacks import definitions
 from approvals.decisions.decide import decide
 from approvals.intake.accept import accept
@@ -210,11 +211,13 @@ def test_a_worker_is_told_when_the_batch_is_stored_and_intake_does_without_a_bro
 
     def send(self: object, name: str, *args: object, **kwargs: object) -> None:
         told.append(name)
-        raise ConnectionError("no broker")
+        if name == "approvals.read_definitions":
+            raise ConnectionError("no broker")
 
+    monkeypatch.setattr(wake, "_quiet_until", float("-inf"))
     monkeypatch.setattr("celery.app.base.Celery.send_task", send)
     assert asks(gate, heartbeat=60).is_pending
-    assert told == ["approvals.read_definitions"]
+    assert told == ["approvals.tell_people", "approvals.read_definitions"]
 
 
 def test_a_batch_costs_one_statement_more(source, gate, fake, django_assert_num_queries):
@@ -255,15 +258,15 @@ def test_a_job_that_runs_before_the_times_are_known_is_kept_alive_while_it_is_he
 def test_a_broker_that_hangs_holds_up_messages_once_in_a_while(monkeypatch):
     tried = []
 
-    def hang(name: str) -> None:
+    def hang(name: str, arguments: list[str]) -> None:
         tried.append(name)
         raise ConnectionError
 
-    monkeypatch.setattr(definitions, "_quiet_until", float("-inf"))
-    monkeypatch.setattr(definitions.current_app, "send_task", hang)
+    monkeypatch.setattr(wake, "_quiet_until", float("-inf"))
+    monkeypatch.setattr(wake.current_app, "send_task", hang)
     for _ in range(3):
-        definitions._nudge()
+        wake.now("a job")
     assert len(tried) == 1
-    monkeypatch.setattr(definitions, "_quiet_until", time.monotonic())
-    definitions._nudge()
+    monkeypatch.setattr(wake, "_quiet_until", time.monotonic())
+    wake.now("a job")
     assert len(tried) == 2

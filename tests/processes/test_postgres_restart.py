@@ -31,7 +31,7 @@ decide(sys.argv[1], Person(User.objects.get()), "approve", via=Decision.Via.INBO
 
 
 WORKER = (
-    *("celery", "-A", "config", "--quiet", "worker", "-Q", "callbacks,heartbeats"),
+    *("celery", "-A", "config", "--quiet", "worker", "-Q", "callbacks,heartbeats,mails"),
     *("--pool", "threads", "--without-gossip", "--without-mingle", "--without-heartbeat"),
 )
 

@@ -1,5 +1,6 @@
 """Who gets what at every address. A route without a row here fails."""
 
+import hashlib
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,13 +14,16 @@ from approvals.models import (
     AuditEvent,
     Callback,
     Decision,
+    Mail,
     QuarantinedMessage,
+    Question,
     Source,
     User,
 )
+from approvals.notices import links
 from approvals.states import Verdict
 from tests.conftest import person
-from tests.factories import SourceFactory, message, task_for
+from tests.factories import SourceFactory, UserFactory, message, task_for
 from tests.routes import address, parameters, routes
 
 ROLES = ("anonymous", "other team", "reviewer", "operator", "auditor", "admin")
@@ -28,12 +32,24 @@ SIGN_IN = 302  # to the sign-in, checked below
 # GET, in the order of ROLES.
 OURS: dict[str, tuple[int, ...]] = {
     "": (SIGN_IN, 200, 200, 200, 200, 200),
+    "tasks/several/": (SIGN_IN, *[400] * 5),  # it wants a verdict
     "tasks/<uuid:task_id>/": (SIGN_IN, 404, 200, 200, 200, 200),
     "tasks/<uuid:task_id>/payload.json": (SIGN_IN, 404, 200, 200, 200, 200),
     # Asking to decide what is not theirs to decide: the page, with the reason.
     "tasks/<uuid:task_id>/decide/": (SIGN_IN, 404, 200, 409, 409, 409),
     "tasks/<uuid:task_id>/key/": (405,) * 6,
+    "tasks/<uuid:task_id>/undo/": (405,) * 6,
+    "tasks/<uuid:task_id>/hand-over/": (SIGN_IN, 404, 200, 409, 409, 409),
+    "tasks/<uuid:task_id>/ask/": (SIGN_IN, 404, 200, 409, 409, 409),
+    "tasks/<uuid:task_id>/answer/<int:question_id>/": (SIGN_IN, 404, 200, 404, 404, 404),
+    **{f"tasks/<uuid:task_id>/{act}/": (405,) * 6 for act in ("take-back", "claim", "release")},
+    "tasks/<uuid:task_id>/who/": (SIGN_IN, 404, 200, 200, 200, 200),
+    "gates/<slug:slug>/who/": (SIGN_IN, 404, 200, 200, 200, 200),
+    # A link nobody was sent; one that Alice was: the page says for whom it is.
+    "l/<str:secret>/": (404,) * 6,
+    "links/(?P<fingerprint>[0-9a-f]{64})/": (SIGN_IN, 403, 200, 403, 403, 403),
     "preferences/": (SIGN_IN, 200, 200, 200, 200, 200),
+    "preferences/absence/": (405,) * 6,
     "favicon.svg": (200,) * 6,
     "ledger/": (SIGN_IN, 403, 403, 403, 200, 200),
     "ledger/export.csv": (SIGN_IN, 403, 403, 403, 200, 200),
@@ -43,6 +59,8 @@ OURS: dict[str, tuple[int, ...]] = {
     "operations/quarantine/<uuid:message_id>/": (SIGN_IN, 403, 403, 200, 403, 200),
     "operations/callbacks/<uuid:callback_id>/send/": (SIGN_IN, 403, 403, 405, 403, 405),
     "operations/callbacks/<uuid:callback_id>/set-aside/": (SIGN_IN, 403, 403, 405, 403, 405),
+    "operations/mails/<uuid:mail_id>/send/": (SIGN_IN, 403, 403, 405, 403, 405),
+    "operations/mails/<uuid:mail_id>/set-aside/": (SIGN_IN, 403, 403, 405, 403, 405),
     "operations/quarantine/<uuid:message_id>/replay/": (SIGN_IN, 403, 403, 405, 403, 405),
     "operations/quarantine/<uuid:message_id>/discard/": (SIGN_IN, 403, 403, 405, 403, 405),
     # For outside jobs: keys alone let in, whoever is signed in (tests/api).
@@ -107,10 +125,10 @@ ACCOUNTS: dict[str, tuple[int, ...]] = {
 
 # The admin's: administrators come in, everybody else is asked to sign in or told that they may
 # not. What is configured can be changed there, what is a record only looked at.
-CONFIGURED = ("approvals/gate", "approvals/source", "approvals/connection", "approvals/user",
-              "auth/group")  # fmt: skip
+CONFIGURED = ("approvals/gate", "approvals/calendar", "approvals/source", "approvals/connection",
+              "approvals/user", "auth/group")  # fmt: skip
 RECORDS = ("approvals/approvaltask", "approvals/decision", "approvals/callback",
-           "approvals/heartbeat", "approvals/auditevent",
+           "approvals/heartbeat", "approvals/auditevent", "approvals/mail", "approvals/notice",
            "approvals/quarantinedmessage")  # fmt: skip
 PAGES = ("", "add/", "<path:object_id>/", "<path:object_id>/history/", "<path:object_id>/delete/",
          "<path:object_id>/change/")  # fmt: skip
@@ -118,6 +136,7 @@ ADMIN = {
     *(f"admin/{model}/{page}" for model in CONFIGURED + RECORDS for page in PAGES),
     "admin/", "admin/login/", "admin/logout/", "admin/password_change/",
     "admin/password_change/done/", "admin/autocomplete/", "admin/jsi18n/",
+    "admin/approvals/approvaltask/<uuid:task_id>/decide/",
     "admin/approvals/source/<int:id>/keys/new/",
     "admin/approvals/source/<int:id>/keys/<int:pk>/revoke/",
     "admin/approvals/gate/<int:id>/keys/new/",
@@ -145,10 +164,18 @@ def objects(gate: Any, source: Any, alice: User) -> dict[str, Any]:
     settled = task_for(gate)
     decide(settled.pk, person(alice), Verdict.APPROVE, via=Decision.Via.INBOX)
     pending = task_for(gate)
+    dora = UserFactory(groups=["Payments"])
+    question = Question.objects.create(task=pending, asked_by=dora, asked=alice, text="Is it?")
+    bounced = Mail.objects.create(person=alice, address=alice.email, status="bounced")
+    link = links.address(bounced, pending, alice).split("/")[-2]
     return parameters() | {
+        "fingerprint": hashlib.sha256(link.encode()).hexdigest(),
+        "question_id": question.pk,
+        "colleague": dora.pk,
         "task_id": pending.pk,
         "callback_id": Callback.objects.get().pk,
         "message_id": QuarantinedMessage.objects.get().pk,
+        "mail_id": bounced.pk,
     }
 
 
@@ -198,10 +225,23 @@ def test_records_are_never_changed_in_the_admin(model, action, clients, objects,
 
 
 POSTS = {
+    # Administrators who are no reviewers read why they may not.
+    "admin/approvals/approvaltask/<uuid:task_id>/decide/": ({"verdict": "approve"}, set()),
     "tasks/<uuid:task_id>/decide/": ({"verdict": "approve"}, {"reviewer"}),
+    "tasks/<uuid:task_id>/undo/": ({}, set()),  # nothing is decided yet
+    "links/(?P<fingerprint>[0-9a-f]{64})/": ({"verdict": "approve"}, {"reviewer"}),
     "tasks/<uuid:task_id>/key/": ({}, set()),  # a task that waits for people needs no key
+    "tasks/<uuid:task_id>/hand-over/": ({"person": "{colleague}"}, {"reviewer"}),
+    "tasks/<uuid:task_id>/take-back/": ({}, set()),  # nobody has handed it over
+    "tasks/<uuid:task_id>/claim/": ({}, {"reviewer"}),
+    "tasks/<uuid:task_id>/release/": ({}, set()),  # nobody has claimed it
+    "tasks/<uuid:task_id>/ask/": ({"person": "{colleague}", "text": "x"}, {"reviewer"}),
+    "tasks/<uuid:task_id>/answer/<int:question_id>/": ({"text": "x"}, {"reviewer"}),
+    "preferences/absence/": ({}, set(ROLES[1:])),
     "operations/callbacks/<uuid:callback_id>/send/": ({}, {"operator", "admin"}),
     "operations/callbacks/<uuid:callback_id>/set-aside/": ({"reason": "x"}, {"operator", "admin"}),
+    "operations/mails/<uuid:mail_id>/send/": ({}, {"operator", "admin"}),
+    "operations/mails/<uuid:mail_id>/set-aside/": ({"reason": "x"}, {"operator", "admin"}),
     "operations/quarantine/replay/": ({}, {"operator", "admin"}),
     "operations/quarantine/<uuid:message_id>/replay/": ({}, {"operator", "admin"}),
     "operations/quarantine/<uuid:message_id>/discard/": ({"reason": "x"}, {"operator", "admin"}),
@@ -218,7 +258,8 @@ def _changes() -> tuple[int, ...]:
 
 @pytest.mark.parametrize("route", POSTS)
 def test_only_those_who_may_can_act(route, clients, objects):
-    data, may = POSTS[route]
+    given, may = POSTS[route]
+    data = {name: text.format(**objects) for name, text in given.items()}
     url = address(route, objects)
     for name, client in clients.items():
         if name in may:

@@ -97,7 +97,8 @@ def test_a_token_that_went_through_everything_shows_nowhere(
     log = tmp_path / "worker.log"
     with log.open("w") as stderr:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "config", "worker", "-Q", "callbacks,heartbeats",
+            [sys.executable, "-m", "celery", "-A", "config", "worker",
+             "-Q", "callbacks,heartbeats,mails",
              "--pool", "threads", "--loglevel", "debug"],
             env=environment(LOG_LEVEL="DEBUG"), stdout=stderr, stderr=stderr,
         )  # fmt: skip
