@@ -62,7 +62,7 @@ PEOPLE: list[DemoPerson] = [
     DemoPerson(
         "omar",
         "steady-compass-29",
-        "operates: sees every task, replays what failed",
+        "operates: sees every task, replays what failed; reviews coupons",
         "Omar Wells",
         (OPERATORS,),
     ),

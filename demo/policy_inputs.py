@@ -1,6 +1,6 @@
 """DEMO: one believable input for each thing that a gate can ask for. Pure, as `inputs`.
 
-All are executions of `machines/approval.json`; their gates are in `policy_gates`.
+All are executions of `machines/office-request.json`; their gates are in `policy_gates`.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def _ask(
         "reviewers": reviewers,
         "input": data,
     }
-    return Start("approval", name, asked)
+    return Start("office-request", name, asked)
 
 
 def contract(random: Random) -> Start:
@@ -146,7 +146,7 @@ def coupon(random: Random) -> Start:
         "coupons",
         f"coupon-{percent}",
         f"Coupon over {percent} % for one late parcel",
-        "Small enough to decide **straight from the mail**, without signing in.",
+        "Small enough to decide **straight from Omar's mail**, without signing in.",
         {"percent": percent, "parcels": 1, "validDays": 60},
         by=random.choice(STAFF),
     )
@@ -190,6 +190,39 @@ def parking(random: Random) -> Start:
     )
 
 
+def replacement(random: Random) -> Start:
+    return _ask(
+        "server-room",
+        f"disk-{random.randint(10, 99)}",
+        "Replace two disks in rack 7",
+        "**Lea is on it**: the others see that, and can take it over.",
+        {"rack": 7, "disks": 2, "spare": True},
+        by="monitoring",
+    )
+
+
+def cooling(random: Random) -> Start:
+    return _ask(
+        "server-room",
+        f"cooling-{random.randint(10, 99)}",
+        "Switch the cooling to the second loop",
+        "Jonas has **handed this to Tom**, and hears how it ends.",
+        {"loop": 2, "hours": random.randint(2, 6)},
+        by="facility@example.com",
+    )
+
+
+def cabling(random: Random) -> Start:
+    return _ask(
+        "server-room",
+        f"cabling-{random.randint(10, 99)}",
+        "New cable between rack 3 and rack 9",
+        "Lea has **asked Mira** whether it is paid. Mira sees the task, and decides nothing.",
+        {"from": "rack 3", "to": "rack 9", "cost": "460 EUR"},
+        by="facility@example.com",
+    )
+
+
 # What `demo_executions --policy` calls them.
 POLICIES: dict[str, Callable[[Random], Start]] = {
     "each-team": contract,
@@ -205,6 +238,9 @@ POLICIES: dict[str, Callable[[Random], Start]] = {
     "named": expense,
     "away": retention,
     "several": parking,
+    "claim": replacement,
+    "hand-over": cooling,
+    "ask": cabling,
 }
 
 

@@ -7,6 +7,8 @@ from urllib.parse import unquote
 
 import pytest
 
+from config.celery import app
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
     [
@@ -41,6 +43,18 @@ def test_every_reason_for_quarantine_is_documented() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", documented, re.MULTILINE)) == codes
 
 
+def test_every_job_of_beat_is_in_the_flow_with_its_queue_and_times() -> None:
+    flow = (ROOT / "docs/flow.md").read_text()
+    said = re.findall(
+        r"^\| `(\w+)` \| `(\w+)` \| [^|]+ \| ([^|]+) \| ([^|]+) \|$", flow, re.MULTILINE
+    )
+    jobs = {
+        (name, _queue_of(one["task"]), _span(one["schedule"]), _span(2 * one["schedule"]))
+        for name, one in app.conf.beat_schedule.items()
+    }
+    assert set(said) == jobs
+
+
 @pytest.mark.parametrize("document", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(document: Path) -> None:
     broken = [
@@ -59,6 +73,14 @@ def test_every_file_that_the_readme_names_exists() -> None:
     assert {"start.py", "manage.py"} <= named
     missing = [name for name in named if not ((ROOT / name).exists() or _beside(name))]
     assert missing == []
+
+
+def _queue_of(job: str) -> str:
+    return str(app.amqp.router.route({}, job)["queue"].name)
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 3600 else f"{seconds / 3600:.0f} h"
 
 
 def _given(module: str, reader: str) -> set[str]:

@@ -160,7 +160,7 @@ def number(text: str, whole: bool = False) -> int | float:
     """The JSON number in `text`; raises `ValidationError`."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not abs(value) <= LARGEST:  # which NaN is not either

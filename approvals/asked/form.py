@@ -11,6 +11,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from django.core.validators import validate_email
 from jsonschema import Draft202012Validator, FormatChecker, exceptions, validators
 from referencing import Registry
 
-from approvals.asked.patterns import LONGEST, problem_with
+from approvals.asked.patterns import LONGEST, MOST_WAYS, problem_with, ways_through
 from approvals.asked.values import every_value, problem_with as problem_with_value
 from approvals.intake.expressions import check
 from approvals.models import ApprovalTask, Gate
@@ -30,6 +31,7 @@ MAX_PROPERTIES = 40
 MAX_SCHEMAS, MAX_LISTED = 150, 500  # schemas within it, and values that it lists
 MAX_VALUES_LENGTH = 32_000  # characters of JSON, of all that is filled in
 MAX_VALUES = 1_000
+MAX_WAYS = 3 * MOST_WAYS  # of all texts together, against all patterns
 LARGEST = 10**100  # numbers beyond it can't be reckoned with
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -49,6 +51,7 @@ _ARE_SCHEMAS = ("additionalProperties", "propertyNames", "items", "contains", "n
                 "then", "else")  # fmt: skip
 
 _formats = FormatChecker(formats=())
+_ways_left: ContextVar[int] = ContextVar("ways_left")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
@@ -78,6 +81,9 @@ def check_schema(schema: Any) -> None:
     parts = list(_parts(schema, 1))
     for part in parts:
         _check_keywords(part)
+    # The library would check that part by its own rules for patterns and lists, not by ours.
+    if any("$schema" in part for part in parts[1:]):
+        raise ValidationError("The form says “$schema” of a part; say it once, at the top.")
     listed = sum(len(part["enum"]) for part in parts if isinstance(part.get("enum"), list))
     if len(parts) > MAX_SCHEMAS or listed > MAX_LISTED:
         raise ValidationError("The form is too large to be filled in by a person.")
@@ -109,6 +115,7 @@ def problems(schema: Mapping[str, Any], values: Any) -> dict[str, list[str]]:
         return {"": ["This holds a number that is too large."]}
     found: dict[str, list[str]] = defaultdict(list)
     checker = _Checker(schema, registry=Registry(), format_checker=_formats)
+    _ways_left.set(MAX_WAYS)
     try:
         for error in checker.iter_errors(values):
             for name in _names(error):
@@ -213,8 +220,18 @@ _FORMATS = {
 }
 
 
+class _TooMuchWork(ArithmeticError):
+    """So many patterns and texts that nobody can wait for it."""
+
+
 def _matches(checker: Any, pattern: str, text: Any, schema: Any) -> Iterator[Any]:
-    if isinstance(text, str) and (len(text) > LONGEST or not re.search(pattern, text)):
+    if not isinstance(text, str):
+        return
+    if len(text) <= LONGEST:
+        _ways_left.set(left := _ways_left.get() - ways_through(pattern, len(text)))
+        if left < 0:
+            raise _TooMuchWork
+    if len(text) > LONGEST or not re.search(pattern, text):
         yield exceptions.ValidationError("does not match")
 
 

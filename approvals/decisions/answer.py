@@ -31,10 +31,10 @@ def answer(
 ) -> Callback:
     """The unsaved callback for `outcome`; raises `CannotDecide` where the engine would refuse it.
 
-    `decisions`: the standing ones, in the order in which they were taken; the last one settled the
-    task. Where nobody did, but the gate itself, `words` say why.
+    `decisions`: the standing ones, in the order in which they were taken. Where the gate itself
+    settled the task, `words` say why.
     """
-    gate, last = task.gate, decisions[-1] if decisions and not words else None
+    gate, last = task.gate, None if words else settling(outcome, decisions)
     decision_id = last.pk if last else uuid7()
     callback = Callback(task=task, decision_id=decision_id)
     fails = outcome in (TaskStatus.FAILED, TaskStatus.EXPIRED) or (
@@ -58,6 +58,15 @@ def answer(
     return callback
 
 
+def settling(outcome: TaskStatus, decisions: Sequence[Decision]) -> Decision | None:
+    """The one that made `outcome`: the last of its kind, since a rejection may have come after the
+    approvals that suffice by now."""
+    approves = outcome in (TaskStatus.APPROVED, TaskStatus.SUCCEEDED)
+    verdict = Verdict.APPROVE if approves else Verdict.REJECT
+    alike = [one for one in decisions if one.verdict == verdict]
+    return next(reversed(alike or decisions), None)
+
+
 def _output(
     task: ApprovalTask,
     outcome: TaskStatus,
@@ -65,7 +74,7 @@ def _output(
     decision_id: UUID,
     words: str,
 ) -> dict[str, Any]:
-    last = decisions[-1] if decisions and not words else None
+    last = None if words else settling(outcome, decisions)
     if outcome == TaskStatus.SUCCEEDED and last:
         return _settled_by_hand(task, outcome, last)
     approved = outcome == TaskStatus.APPROVED

@@ -1,12 +1,14 @@
 """DECISION, taken before: what was approved counts again where the workflow asks the same anew."""
 
+from django.db import transaction
+
 from approvals.audit.record import Action, event
 from approvals.decisions.decide import go_on
 from approvals.decisions.rules import check_choice, check_form
 from approvals.decisions.settle import MOVED_FIELDS, tally_stage
 from approvals.errors import CannotDecide
 from approvals.models import ApprovalTask, AuditEvent, Callback, Decision, Gate
-from approvals.people.eligibility import Person
+from approvals.people.eligibility import Person, Seat, is_requester
 from approvals.states import CallbackStatus, TaskStatus, Verdict
 
 
@@ -24,26 +26,28 @@ def carry_over(old: ApprovalTask, new: ApprovalTask) -> list[AuditEvent]:
         return []
     approvals = old.decisions.standing().filter(verdict=Verdict.APPROVE)
     before = list(approvals.select_related("reviewer", "on_behalf_of").order_by("decided_at", "id"))
+    try:
+        with transaction.atomic():
+            return _carry(before, old, new)
+    except CannotDecide:  # too long for the engine by now: people decide anew, from the first stage
+        return []
+
+
+def _carry(before: list[Decision], old: ApprovalTask, new: ApprovalTask) -> list[AuditEvent]:
     carried: list[Decision] = []
     events: list[AuditEvent] = []
     while True:
         here = [
-            _copy(one, new)
+            _copy(one, new, seat)
             for one in before
-            if one.stage == new.stage
-            and one.reviewer.is_active
-            and _may_still(new, one)
-            and _still_answers(new, one)
+            if one.stage == new.stage and (seat := _seat_of(new, one)) and _still_answers(new, one)
         ]
         if not here:
             break
         carried += here
         events += [_event(one, new, old) for one in here]
         stage = new.stage
-        try:
-            events += go_on(new, tally_stage(new, carried), carried, may_hold=False)
-        except CannotDecide:  # too long for the engine by now: people decide anew
-            return []
+        events += go_on(new, tally_stage(new, carried), carried, may_hold=False)
         if new.stage == stage:
             break
     Decision.objects.bulk_create(carried)
@@ -51,10 +55,15 @@ def carry_over(old: ApprovalTask, new: ApprovalTask) -> list[AuditEvent]:
     return events
 
 
-def _may_still(new: ApprovalTask, one: Decision) -> bool:
-    """Whether they may decide at its stage as they did: for the same place."""
+def _seat_of(new: ApprovalTask, one: Decision) -> Seat | None:
+    """The place from which they decided, if they may still do so at its stage."""
+    if not one.reviewer.is_active:
+        return None
+    if new.gate.exclude_requester and is_requester(one.reviewer, new):
+        return None
+    holder = one.on_behalf_of_id or one.reviewer_id
     seats = Person(one.reviewer).seats_at(new, [])
-    return (one.on_behalf_of_id or one.reviewer_id) in {seat.holder for seat in seats}
+    return next((seat for seat in seats if seat.holder == holder), None)
 
 
 def _still_answers(new: ApprovalTask, one: Decision) -> bool:
@@ -67,12 +76,13 @@ def _still_answers(new: ApprovalTask, one: Decision) -> bool:
     return True
 
 
-def _copy(one: Decision, new: ApprovalTask) -> Decision:
+def _copy(one: Decision, new: ApprovalTask, seat: Seat) -> Decision:
+    """It counts for the teams of that place as they are now."""
     return Decision(
         task=new,
         reviewer=one.reviewer,
         on_behalf_of=one.on_behalf_of,
-        for_groups=one.for_groups,
+        for_groups=None if seat.groups is None else sorted(seat.groups),
         stage=one.stage,
         verdict=one.verdict,
         choice=one.choice,

@@ -130,6 +130,8 @@ def decide(
         events.append(event(Action.PAYLOAD_CHANGED, task=task, actor=person.user, changed=changes))
     # 5
     events += go_on(task, found, decisions, may_hold=True)
+    if task.claimed_by_id == person.user.pk and task.is_pending and not task.settles_at:
+        task.claimed_by = task.claimed_at = None  # they have said all they can
     task.save(update_fields=MOVED_FIELDS)
     # 6
     record(*events)

@@ -10,6 +10,7 @@ from typing import Any
 from approvals.asked.choices import Choice, choice_of
 from approvals.asked.edits import UNCHANGED, CannotChange, Edit, check_edits, digest
 from approvals.asked.form import form_of, label_of, problems
+from approvals.decisions.answer import settling
 from approvals.errors import AlreadySettled, CannotDecide
 from approvals.models import ApprovalTask, Decision, Gate, Place, User
 from approvals.people.eligibility import Person, Seat, is_requester, places_of
@@ -164,7 +165,7 @@ def settled_words(task: ApprovalTask) -> str:
     """Who was first, or why there is nothing to decide any more."""
     if task.settled_reason and task.status != TaskStatus.SUPERSEDED:
         return task.settled_reason
-    last = next(reversed(standing_of(task)), None)
+    last = settling(TaskStatus(task.status), standing_of(task))
     match task.status:
         case TaskStatus.APPROVED if last:
             return f"{last.reviewer.display_name} has already approved this."

@@ -3,7 +3,6 @@ outcome and its engine is owed the answer."""
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from django.db.models.functions import Now
@@ -22,14 +21,13 @@ from approvals.models import (
     Stage,
 )
 from approvals.notices.occasions import Kind, happened
-from approvals.people.quorum import Seats, Tally, tally
+from approvals.people.quorum import Tally, tally
 from approvals.people.roster import (
     next_stage,
     required,
     review_rule,
-    roster,
     rule_of,
-    seats_of,
+    seats_at,
     voices_of,
 )
 from approvals.states import TaskStatus
@@ -48,8 +46,11 @@ MOVED_FIELDS = (
 def tally_stage(task: ApprovalTask, decisions: Sequence[Decision]) -> Tally:
     """What the standing `decisions` make of the stage at which `task` is; says so on the task."""
     voices = voices_of(decisions, task.stage)
-    found = tally(rule_of(review_rule(task.gate, task.stage)), voices, lambda: _seats(task))
+    rule = rule_of(review_rule(task.gate, task.stage))
+    found = tally(rule, voices, lambda: seats_at(task, decisions))
     task.approvals, task.required = found.got, found.required
+    if found.required > 1:  # by now: nobody is on it alone
+        task.claimed_by = task.claimed_at = None
     return found
 
 
@@ -76,6 +77,7 @@ def advance(task: ApprovalTask, stage: Stage) -> AuditEvent:
     task.stage, task.approvals, task.required = stage.position, 0, required(stage)
     task.is_narrowed = False
     task.claimed_by = task.claimed_at = task.escalated_at = None
+    task.settles_at, task.settled_choice = None, ""
     plan_stage(task)
     happened(Kind.ARRIVED, [task])
     return event(Action.STAGE_PASSED, task=task, stage=passed, next=stage.name)
@@ -113,8 +115,3 @@ def hold(task: ApprovalTask) -> dt.timedelta | None:
         left = (task.deadline - timezone.now()).total_seconds()
         seconds = min(seconds, left / 4)
     return dt.timedelta(seconds=seconds) if seconds >= 1 else None
-
-
-def _seats(task: ApprovalTask) -> Seats:
-    """Who may decide; where others have joined them, nothing is lost before all is said."""
-    return replace(seats_of(roster(task)), is_open=task.escalated_at is not None)

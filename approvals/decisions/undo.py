@@ -54,7 +54,7 @@ def make_final_due() -> int:
     for task_id in tasks:
         try:
             make_final(task_id)
-        except CannotDecide as error:  # checked when it was decided; an operator has to look
+        except Exception as error:  # checked when it was decided; an operator has to look
             log.error("can't make final", task=str(task_id), error=str(error))
     return len(tasks)
 

@@ -73,6 +73,17 @@ def written(values: Values, model: type[models.Model]) -> dict[str, Any]:
     return said
 
 
+def changed(before: Values, after: Values, model: type[models.Model]) -> list[str]:
+    """The keys of one gate or calendar that a document says otherwise than another."""
+    found = [
+        key.name for name, key in keys_of(model).items() if key.differs(before[name], after[name])
+    ]
+    was, now = before.get(STAGES, []), after.get(STAGES, [])
+    if len(was) != len(now) or any(changed(*pair, Stage) for pair in zip(was, now, strict=True)):
+        found.append(STAGES)
+    return found
+
+
 def _gate(said: Any, where: str, problems: list[str]) -> Values:
     said = dict(_mapping(said, where, problems))
     stages = said.pop(STAGES, None)
@@ -140,6 +151,14 @@ class _Loader(yaml.SafeLoader):
         for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        text = super().construct_scalar(node)
+        if "\0" in text or any("\ud800" <= one <= "\udfff" for one in text):
+            raise yaml.constructor.ConstructorError(
+                None, None, "a NUL or half a character, which can't be kept", node.start_mark
+            )
+        return text
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
@@ -166,3 +185,11 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+    def represent_text(self, data: str) -> yaml.ScalarNode:
+        """These end a line too, and only between double quotes are they escaped."""
+        style = '"' if any(one in data for one in "\r\x85\u2028\u2029") else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)

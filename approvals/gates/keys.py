@@ -12,6 +12,7 @@ from django.db import models
 
 from approvals.gates.spans import read_span, write_span
 from approvals.models import Calendar, Gate, Stage
+from approvals.models.fields import OrderedJSONField
 
 Values = dict[str, Any]  # by field; teams, people and the calendar by their names
 
@@ -74,6 +75,11 @@ class Key:
                     for day, spans in value.items()}  # fmt: skip
         return value
 
+    def differs(self, one: Any, other: Any) -> bool:
+        """True is no 1 here, and the order of keys counts where the database keeps it."""
+        ordered = isinstance(self.field, OrderedJSONField)
+        return _strictly(one, ordered) != _strictly(other, ordered)
+
     def _one_of(self, value: str) -> str:
         known = [str(one) for one, _ in self.field.flatchoices]
         if known and value not in known:
@@ -135,12 +141,20 @@ def _check_json(value: Any, depth: int) -> None:
     elif isinstance(value, list):
         for one in value:
             _check_json(one, depth + 1)
-    elif isinstance(value, str) and "\0" in value:
-        raise ValueError("A text in it holds a NUL, which can't be kept.")
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not a number that JSON knows.")
     elif not isinstance(value, str | int | float | bool | None):
         raise ValueError(f"{value!r} is nothing that JSON knows. Put it in quotes.")
+
+
+def _strictly(value: Any, ordered: bool) -> Any:
+    """What is equal only if people would say so."""
+    if isinstance(value, dict):
+        pairs = [(key, _strictly(one, ordered)) for key, one in value.items()]
+        return ("keys", pairs if ordered else dict(pairs))
+    if isinstance(value, list):
+        return [_strictly(one, ordered) for one in value]
+    return (type(value) is bool, value)
 
 
 def _read_hours(value: Any) -> dict[str, list[list[str]]]:

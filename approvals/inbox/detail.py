@@ -148,6 +148,12 @@ class Detail:
         return times.left_tag(at, self.now)
 
     @property
+    def runs_out(self) -> SafeString | None:
+        """The deadline, or the gate's own if that is sooner."""
+        at = self.task.runs_out_at
+        return times.left_tag(at, self.now) if at else None
+
+    @property
     def when(self) -> list[tuple[str, SafeString]]:
         return when.facts_of(self.task, self.now)
 

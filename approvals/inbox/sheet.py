@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from approvals.asked.choices import Choice, choice_of
 from approvals.decisions.likeness import Column, differences, digest
-from approvals.inbox import payload, times
+from approvals.inbox import markdown, payload, times
 from approvals.inbox.detail import Detail
 from approvals.models import ApprovalTask
 from approvals.people.eligibility import Person
@@ -55,6 +55,10 @@ class Sheet:
         self.effect = self._effect(Detail(first, person))
 
     @property
+    def summary_html(self) -> SafeString:
+        return markdown.render(self.summary)
+
+    @property
     def headings(self) -> list[str]:
         names = [_name(column.path) for column in self.columns]
         return ["Summary", *names] if self._summaries_differ else names
@@ -72,7 +76,7 @@ class Sheet:
                 task,
                 f"{task.pk}.{digest(task)}",
                 list(zip(self.headings, cells, strict=True)),
-                times.left_tag(task.deadline, now) if task.deadline else None,
+                times.left_tag(task.runs_out_at, now) if task.runs_out_at else None,
             )
 
     def _effect(self, detail: Detail) -> str:

@@ -11,7 +11,7 @@ from django.utils.text import get_text_list
 from approvals.models import ApprovalTask, Decision, Gate, ReviewRule
 from approvals.people.eligibility import Person, Seat
 from approvals.people.quorum import Tally, tally
-from approvals.people.roster import roster, rule_of, seats_of, voices_of
+from approvals.people.roster import rule_of, seats_at, voices_of
 from approvals.states import TaskStatus, Verdict
 
 Needs = ReviewRule.Needs
@@ -55,6 +55,7 @@ class Way:
         mine = Decision(
             task=self.task,
             reviewer=person.user,
+            on_behalf_of_id=seat.holder if seat and seat.holder != person.user.pk else None,
             for_groups=None if seat is None or seat.groups is None else list(seat.groups),
             stage=self.task.stage,
             verdict=Verdict.APPROVE,
@@ -78,7 +79,7 @@ class Way:
 
     def _tally(self, decisions: Sequence[Decision]) -> Tally:
         voices = voices_of(decisions, self.task.stage)
-        return tally(rule_of(self._here), voices, cache(lambda: seats_of(roster(self.task))))
+        return tally(rule_of(self._here), voices, cache(lambda: seats_at(self.task, decisions)))
 
     def _line(self, position: int, rule: ReviewRule) -> Line:
         name = "First reviewers" if rule is self.task.gate else str(rule)
@@ -100,7 +101,7 @@ class Way:
             there = [
                 f"{group} has {min(sum(map(counts, voices)), rule.quorum)} of {rule.quorum}"
                 if rule.quorum > 1
-                else f"{group} has {'approved' if any(map(counts, voices)) else 'not yet'}"
+                else f"{group} has {'' if any(map(counts, voices)) else 'not yet '}approved"
                 for group in rule.groups.all()
                 for counts in [lambda voice, pk=group.pk: voice.counts_for(pk)]
             ]

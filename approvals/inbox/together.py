@@ -76,6 +76,8 @@ def hand_over(request: Request, task_id: UUID) -> HttpResponse:
         why = "This gate lets nobody hand over." if detail.seat else detail.why_not
         return _refused(request, task_id, why)
     people = handing.recipients(detail.task, request.user)
+    if not people.exists():
+        return _refused(request, task_id, "Nobody else reviews here, so it can't be handed over.")
     form = HandOverForm(request.POST if request.method == "POST" else None, people)
     if request.method != "POST" or not form.is_valid():
         return _ask_for(request, detail.task, form, "hand_over")

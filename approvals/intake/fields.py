@@ -48,9 +48,11 @@ def read_fields(
     for name, (attribute, read, limit) in _FIELDS.items():
         for level, keys in levels:
             key = name if name in level else keys.get(name.lower())
-            if key is None or _is_business_data(name, level[key], level is not payload):
+            if key is None:
                 continue
             blank = level[key] is None or level[key] == ""
+            if not blank and _is_business_data(name, level[key], level is not payload):
+                continue
             value = None if blank else read(name, level[key], mask)
             if level is payload and (blank or (value is not None and _fits(value, limit))):
                 shown.add(key)

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Least
 from uuid_utils.compat import uuid7
 
 from approvals.engines.base import Step
@@ -69,7 +69,8 @@ class ApprovalTask(models.Model):
     heartbeat_seconds = models.PositiveIntegerField(null=True)
     deadline = models.DateTimeField(null=True)
     sort_deadline = models.GeneratedField(
-        expression=Coalesce("deadline", models.Value(NO_DEADLINE)),
+        # The sooner of both; PostgreSQL's LEAST passes over what is null.
+        expression=Coalesce(Least("deadline", "decide_by"), models.Value(NO_DEADLINE)),
         output_field=models.DateTimeField(),
         db_persist=True,
     )
@@ -167,6 +168,11 @@ class ApprovalTask(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def runs_out_at(self) -> dt.datetime | None:
+        """When nobody can decide any more: by the gate's will or the engine's."""
+        return min((at for at in (self.decide_by, self.deadline) if at), default=None)
 
     @property
     def is_pending(self) -> bool:

@@ -32,9 +32,12 @@ class Place:
 # Seats first (whose they are, and who sits there), then who stands in, then what speaks against it.
 _DECIDERS = """
     WITH t AS (
-        SELECT t.id, t.gate_id, t.stage, t.is_narrowed, t.claimed_by_id, t.requester_id,
+        SELECT t.id, t.gate_id, t.stage, t.is_narrowed, c.id AS claimer, t.requester_id,
                lower(t.requested_by) AS asked, g.exclude_requester, g.hand_over
           FROM approvals_approvaltask t JOIN approvals_gate g ON g.id = t.gate_id
+          LEFT JOIN approvals_user c ON c.id = t.claimed_by_id AND c.is_active
+           AND NOT (c.away_from IS NOT NULL AND c.away_from <= statement_timestamp()
+                    AND (c.away_until IS NULL OR statement_timestamp() < c.away_until))
          WHERE t.id = ANY(%(tasks)s) AND t.status = 'pending'),
     named AS (
         SELECT gate_id, 0 AS stage, user_id, NULL::integer AS group_id
@@ -53,7 +56,8 @@ _DECIDERS = """
           JOIN approvals_user_groups ug ON ug.group_id = sg.group_id
          WHERE s.gate_id IN (SELECT gate_id FROM t)),
     place AS (
-        SELECT * FROM approvals_place WHERE task_id = ANY(%(tasks)s) AND is_open),
+        SELECT p.* FROM approvals_place p LEFT JOIN approvals_user u ON u.id = p.user_id
+         WHERE p.task_id = ANY(%(tasks)s) AND p.is_open AND u.is_active IS NOT FALSE),
     seat AS (
         SELECT t.id AS task_id, n.user_id AS holder, n.user_id AS sitter, FALSE AS escalated
           FROM t JOIN named n ON n.gate_id = t.gate_id AND n.stage = t.stage
@@ -67,7 +71,9 @@ _DECIDERS = """
          UNION
         SELECT p.task_id, ug.user_id, ug.user_id, TRUE
           FROM place p JOIN approvals_user_groups ug ON ug.group_id = p.group_id
-         WHERE p.why = 'escalated'),
+         WHERE p.why = 'escalated'
+           AND NOT EXISTS (SELECT FROM place h WHERE h.task_id = p.task_id AND h.why = 'handed'
+                                                 AND h.stands_for_id = ug.user_id)),
     stand_in AS (
         SELECT s.task_id, s.holder, s.sitter, u.delegate_id
           FROM seat s JOIN t ON t.id = s.task_id JOIN approvals_user u ON u.id = s.sitter
@@ -88,7 +94,7 @@ _DECIDERS = """
     SELECT s.task_id, s.person, bool_and(s.stood_in_for), bool_or(s.escalated)
       FROM sits s JOIN t ON t.id = s.task_id
       JOIN approvals_user h ON h.id = s.holder JOIN approvals_user u ON u.id = s.person
-     WHERE u.is_active AND (t.claimed_by_id IS NULL OR t.claimed_by_id = s.person)
+     WHERE u.is_active AND (t.claimer IS NULL OR t.claimer = s.person)
        AND NOT EXISTS (SELECT FROM approvals_decision d
                         WHERE d.task_id = s.task_id AND d.withdrawn_at IS NULL
                           AND (d.reviewer_id = s.person
@@ -120,7 +126,8 @@ _LAST_DECIDERS = """
 
 
 def deciders(tasks: Iterable[UUID]) -> dict[UUID, dict[int, Place]]:
-    """Who could decide each of `tasks` now, as `decisions.rules` would answer. One query."""
+    """Who could decide each of `tasks` now, as `decisions.rules` would answer; of those that can
+    still be undone, who could if they were. One query."""
     found: dict[UUID, dict[int, Place]] = defaultdict(dict)
     for task, person, stood_in_for, escalated in _rows(_DECIDERS, tasks):
         found[task][person] = Place(stood_in_for, escalated)

@@ -1,6 +1,7 @@
 """NOTICES, second step: an occasion becomes a notice for each person whom it concerns, and goes.
 
-One transaction a batch: whoever dies in the middle has done nothing.
+One transaction a batch: whoever dies in the middle has done nothing. Where a batch fails, each goes
+by itself, so that one that fails in a way nobody thought of does not hold up those behind it.
 """
 
 import datetime as dt
@@ -8,6 +9,7 @@ import time
 import zoneinfo
 from collections.abc import Iterable, Sequence
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
@@ -16,9 +18,12 @@ from django.db.models.functions import Now
 from approvals.models import Notice, Occasion, User
 from approvals.notices.audience import audience
 
+log = structlog.get_logger(__name__)
+
 Kind = Occasion.Kind
 
 BATCH = 200
+RETRY = dt.timedelta(minutes=1)  # of one that failed
 DIGEST_HOUR = 8  # of the day, where they are
 
 # What can't wait for the next digest.
@@ -37,17 +42,38 @@ def expand_due(*, seconds: float = 10.0) -> int:
     Where no mails are sent they are dropped: nobody waits for a flood once they are.
     """
     until, done = time.monotonic() + seconds, 0
-    while count := _expand():
+    while count := _next():
         done += count
         if count < BATCH or time.monotonic() > until:
             break
     return done
 
 
+def _next() -> int:
+    try:
+        return _expand()
+    except Exception as error:
+        log.error("occasions failed together", exc_info=error)
+        return _each_by_itself()
+
+
+def _each_by_itself() -> int:
+    due = Occasion.objects.filter(at__lte=Now()).order_by("at", "id")
+    batch = list(due.values_list("pk", flat=True)[:BATCH])
+    for pk in batch:
+        try:
+            _expand(pk=pk)
+        except Exception as error:
+            log.error("occasion failed", occasion=str(pk), exc_info=error)
+            Occasion.objects.filter(pk=pk).update(at=Now() + RETRY)
+    return len(batch)
+
+
 @transaction.atomic
-def _expand() -> int:
+def _expand(**which: object) -> int:
     occasions = list(
-        Occasion.objects.select_for_update(skip_locked=True, of=("self",))
+        Occasion.objects.filter(at__lte=Now(), **which)
+        .select_for_update(skip_locked=True, of=("self",))
         .select_related("task__gate")
         .only(
             *("kind", "actor", "person", "stage", "data", "at", "task__gate", "task__stage"),

@@ -165,8 +165,7 @@ class Item:
 
     @property
     def deadline(self) -> dt.datetime | None:
-        """When nobody can decide any more: by the gate's will or the engine's."""
-        return min((at for at in (self.task.decide_by, self.task.deadline) if at), default=None)
+        return self.task.runs_out_at
 
     @property
     def deadline_words(self) -> str:

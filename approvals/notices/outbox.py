@@ -25,7 +25,8 @@ from approvals.notices.occasions import TELL
 Kind = Occasion.Kind
 Status = Mail.Status
 
-PEOPLE, NOTICES = 50, 2_000  # of one transaction
+# Of one transaction; nor are there more notices in a mail, so that writing it takes seconds.
+PEOPLE, NOTICES = 50, 2_000
 
 # Somebody who got so many mails within this time is left alone until it has passed since the last
 # one; where something can't wait, for less. Meanwhile notices gather, and come in one mail if many.
@@ -68,10 +69,11 @@ def _compose() -> int:
         Notice.objects.select_for_update(skip_locked=True, of=("self",))
         .filter(person__in=people, mail=None, due_at__lte=Now(), task__settles_at=None)
         .only("kind", "task", "person")
-        .order_by("due_at", "created_at", "id")
+        .order_by("due_at", "created_at", "id")[:NOTICES]
     )
     wanted = still_wanted(notices)
-    Notice.objects.filter(pk__in=[one.pk for one in notices if one not in wanted]).delete()
+    unwanted = {one.pk for one in notices} - {one.pk for one in wanted}
+    Notice.objects.filter(pk__in=unwanted).delete()
     by_person: dict[int, list[Notice]] = defaultdict(list)
     for notice in wanted:
         by_person[notice.person_id].append(notice)

@@ -17,11 +17,12 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.urls import reverse
 
 from approvals.callbacks.backoff import pause
-from approvals.models import Mail, Notice
+from approvals.models import Mail, Notice, Occasion
 from approvals.notices import outbox
 from approvals.notices.expand import mails_are_sent
 from approvals.notices.render import render
 from approvals.notices.results import Result, result_of
+from approvals.people.eligibility import Person
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +57,7 @@ def send_due(*, seconds: float = 20.0) -> int:
 def _send(lease: outbox.Lease, server: Any) -> bool:
     """Try one mail once. False where the way to the server is the trouble."""
     mail, opened = lease.mail, None
-    notices = outbox.still_wanted(_notices_of(mail))
+    notices = _readable(outbox.still_wanted(_notices_of(mail)))
     if not notices:
         outbox.finish(lease, Status.DROPPED)
         return True
@@ -106,6 +107,21 @@ def _notices_of(mail: Mail) -> list[Notice]:
     secret = ("task__token_ciphertext", "task__token_digest", "task__search")
     notices = Notice.objects.filter(mail=mail).select_related("person", "task__gate")
     return list(notices.defer(*secret).order_by("created_at", "id"))
+
+
+def _readable(notices: Sequence[Notice]) -> list[Notice]:
+    """Without those of tasks that their reader may not see (any more): the mail would show them.
+    Whoever requested or decided one is told of its end all the same."""
+    if not notices:
+        return []
+    person = Person(notices[0].person)
+    return [
+        one
+        for one in notices
+        if person.can_see(one.task)
+        or (one.kind == Occasion.Kind.SETTLED and one.task.requester_id == person.user.pk)
+        or one.task.decisions.standing().filter(reviewer=person.user).exists()
+    ]
 
 
 def _message(mail: Mail, notices: Sequence[Notice]) -> EmailMultiAlternatives:

@@ -12,6 +12,7 @@ from approvals.audit.record import Action, event, record
 from approvals.models import User
 
 FIELDS = ("away_from", "away_until", "delegate")
+YEARS = range(2000, 2101)  # beyond some there are times that one zone can write and another can't
 
 
 def check_absence(
@@ -19,6 +20,9 @@ def check_absence(
 ) -> None:
     """Raises `ValidationError` by field. Who is away then, or will be, may be named all the same:
     `doubts` says so."""
+    for name, at in (("away_from", away_from), ("away_until", away_until)):
+        if at and at.year not in YEARS:
+            raise ValidationError({name: f"Choose a year from {YEARS[0]} to {YEARS[-1]}."})
     if away_until and not away_from:
         raise ValidationError({"away_from": "Say from when."})
     if away_from and away_until and away_until <= away_from:
@@ -65,7 +69,9 @@ def set_absence(
     Raises `ValidationError` by field.
     """
     check_absence(user, away_from, away_until, delegate)
-    stored = User.objects.select_for_update(of=("self",)).select_related("delegate").get(pk=user.pk)
+    # Not against those who name this person meanwhile: two may name each other at once.
+    locked = User.objects.select_for_update(of=("self",), no_key=True)
+    stored = locked.select_related("delegate").get(pk=user.pk)
     if (stored.away_from, stored.away_until, stored.delegate) == (away_from, away_until, delegate):
         return False
     stored.away_from, stored.away_until, stored.delegate = away_from, away_until, delegate

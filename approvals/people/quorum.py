@@ -7,6 +7,7 @@ from approvals.models.review_rule import ReviewRule
 from approvals.states import TaskStatus, Verdict
 
 Needs = ReviewRule.Needs
+ALL = 0  # no group has this id
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Seats:
     total: int
     of_group: Mapping[int, int] = field(default_factory=dict)
     is_open: bool = False  # others than these may decide too
+    # Voices from none of these: who gave them has lost their place since. By group; `ALL` in all.
+    outside: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,6 @@ def tally(rule: Rule, voices: Sequence[Voice], seats: Callable[[], Seats]) -> Ta
     return Tally(TaskStatus.PENDING, got, required)
 
 
-_ALL = 0  # no group has this id
-
-
 def required_of(rule: Rule, seats: Callable[[], Seats]) -> int:
     """How many approvals pass the stage."""
     return sum(_needed(rule, seats).values())
@@ -88,10 +88,10 @@ def required_of(rule: Rule, seats: Callable[[], Seats]) -> int:
 def _needed(rule: Rule, seats: Callable[[], Seats]) -> dict[int, int]:
     """The approvals needed, by group where each counts by itself."""
     if rule.needs == Needs.MAJORITY:
-        return {_ALL: seats().total // 2 + 1}
+        return {ALL: seats().total // 2 + 1}
     if rule.needs == Needs.EACH_GROUP and rule.groups:
         return dict.fromkeys(rule.groups, rule.quorum)
-    return {_ALL: rule.quorum}
+    return {ALL: rule.quorum}
 
 
 def _for(voices: Sequence[Voice], choice: str | None) -> list[Voice]:
@@ -99,7 +99,7 @@ def _for(voices: Sequence[Voice], choice: str | None) -> list[Voice]:
 
 
 def _count(voices: Sequence[Voice], group: int) -> int:
-    return sum(group == _ALL or voice.counts_for(group) for voice in voices)
+    return sum(group == ALL or voice.counts_for(group) for voice in voices)
 
 
 def _got(rule: Rule, approvals: Sequence[Voice]) -> int:
@@ -123,11 +123,13 @@ def _is_lost(
     if seats.is_open:
         return False
     size = {
-        group: seats.total if group == _ALL else seats.of_group.get(group, 0) for group in needed
+        group: seats.total if group == ALL else seats.of_group.get(group, 0) for group in needed
     }
     if any(size[group] < number for group, number in needed.items()):
         return False
-    left = {group: size[group] - _count(voices, group) for group in needed}
+    left = {
+        group: size[group] - _count(voices, group) + seats.outside.get(group, 0) for group in needed
+    }
     return not any(
         all(
             _count(_for(voices, choice), group) + left[group] >= number

@@ -2,12 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Set
+from dataclasses import replace
 
 from django.db import connection
 from django.template.defaultfilters import pluralize
 
 from approvals.models import ApprovalTask, Decision, Gate, Place, ReviewRule, Stage
-from approvals.people.quorum import Needs, Rule, Seats, Voice, required_of
+from approvals.people.quorum import ALL, Needs, Rule, Seats, Voice, required_of
 
 _MEMBERS = """
     SELECT n.user_id, n.group_id
@@ -72,6 +73,21 @@ def narrowed(found: Roster, users: Set[int], teams: Set[int]) -> Roster:
 
 def seats_of(found: Roster) -> Seats:
     return Seats(len(found), Counter(group for groups in found.values() for group in groups))
+
+
+def seats_at(task: ApprovalTask, decisions: Iterable[Decision]) -> Seats:
+    """Who may decide `task` at its stage after its standing `decisions`. Where others have joined
+    them, nothing is lost before all is said."""
+    found = roster(task)
+    outside: Counter[int] = Counter()
+    for one in decisions:
+        if one.stage != task.stage:
+            continue
+        own = found.get(one.on_behalf_of_id or one.reviewer_id)
+        counted = seats_of(found).of_group if one.for_groups is None else one.for_groups
+        outside.update([ALL] if own is None else [])
+        outside.update(group for group in counted if own is None or group not in own)
+    return replace(seats_of(found), is_open=task.escalated_at is not None, outside=outside)
 
 
 def voices_of(decisions: Iterable[Decision], stage: int) -> list[Voice]:

@@ -16,7 +16,7 @@ from django.db.models import Q
 from approvals.models import ApprovalTask, Decision, Gate, Place, User
 from approvals.people.eligibility import DESKS, STANDS_IN_FOR, Person, is_requester, places_of
 from approvals.people.quorum import Tally, tally
-from approvals.people.roster import review_rule, roster, rule_of, seats_of, voices_of
+from approvals.people.roster import review_rule, rule_of, seats_at, voices_of
 from approvals.states import TaskStatus, Verdict
 
 # For many people at once, and as if everybody who has a delegate were away: who really is, and
@@ -118,7 +118,7 @@ class Outlook:
 def outlook(task: ApprovalTask, crowd: Crowd, decisions: Sequence[Decision]) -> Outlook:
     """For the stage at which `task` is (it may be one that is thought up) after `decisions`."""
     rule = rule_of(review_rule(task.gate, task.stage))
-    seats = cache(lambda: seats_of(roster(task)))
+    seats = cache(lambda: seats_at(task, decisions))
 
     def count(given: Sequence[Decision]) -> Tally:
         return tally(rule, voices_of(given, task.stage), seats)

@@ -75,7 +75,7 @@ def _take() -> Timer | None:
         .only("kind", "task__status")
         .annotate(now=Now())
         .filter(at__lte=Now(), task__status=TaskStatus.PENDING, task__settles_at__isnull=True)
-        .order_by("at", "id")
+        .order_by("at")  # by nothing else: thousands may be due at one moment
         .first()
     )
 

@@ -218,6 +218,11 @@ def test_rejecting_asks_for_nothing_and_a_job_never_does() -> None:
         (of(**{f"a{n}": {} for n in range(41)}), "The form has more than 40 properties."),
         (of(a={"enum": list(range(600))}), "The form is too large to be filled in by a person."),
         (of(a={"title": "x" * 20_000}), "The form is longer than 20,000 characters."),
+        # It would switch to the library's own checks, where a pattern meets texts of any length.
+        (
+            of(a={"$schema": "https://json-schema.org/draft/2020-12/schema"}),
+            "The form says “$schema” of a part; say it once, at the top.",
+        ),
     ],
 )  # fmt: skip
 def test_a_schema_that_cant_be_a_form_is_refused_with_the_reason(schema: Any, words: str) -> None:
@@ -234,7 +239,16 @@ def test_a_schema_too_deep_is_refused() -> None:
         check_schema(of(a=one))
 
 
-HANG = ["(a+)+$", "(a|aa)+$", "^(([a-z])+.)+$", r"(\w*)*x", "(.*)(.*)(.*)(.*)(.*)x", "(", r"(a)\1"]
+HANG = [
+    "(?m)^a*a*a*$",
+    "(a+)+$",
+    "(a|aa)+$",
+    "^(([a-z])+.)+$",
+    r"(\w*)*x",
+    "(.*)(.*)(.*)(.*)(.*)x",
+    "(",
+    r"(a)\1",
+]
 FINE = [r"^[A-Z]{2,3}-\d{4,}-\w+$", "^(foo|bar)$", r"^\S+@\S+$", "^([A-Z]{1,3}-){2}$"]
 
 
@@ -259,4 +273,15 @@ def test_the_worst_form_that_is_taken_is_checked_in_reasonable_time() -> None:
     check_schema(schema)
     started = time.monotonic()
     assert problems(schema, {"a": [{"n": n} for n in range(400)]})
+    assert time.monotonic() - started < 20
+
+
+def test_many_texts_against_many_patterns_are_given_up_in_reasonable_time() -> None:
+    pattern = "^(a{0,9}){4}(a{0,9}){3}$"  # a tenth of a second for each text
+    assert problem_with(pattern) == ""
+    schema = of(a={"type": "array", "items": {"allOf": [{"pattern": pattern}] * 100}})
+    check_schema(schema)
+    started = time.monotonic()
+    found = problems(schema, {"a": ["a" * 64 + "!"] * 200})
+    assert found == {"": ["This can't be checked against the form."]}
     assert time.monotonic() - started < 20

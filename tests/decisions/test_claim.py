@@ -3,15 +3,18 @@
 import datetime as dt
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from approvals.decisions.claim import claim, release
 from approvals.decisions.decide import decide
+from approvals.decisions.retally import retally_later
 from approvals.errors import CannotDecide
 from approvals.inbox.address import Address, Tab
 from approvals.inbox.queries import page
 from approvals.models import ApprovalTask, AuditEvent, Decision, Gate, User
 from approvals.states import Verdict
+from approvals.timers import fire
 from tests.concurrency import at_once
 from tests.conftest import TEAM, person
 from tests.factories import GateFactory, task_for
@@ -84,3 +87,24 @@ def test_of_two_at_once_one_is_on_it(
     [lost] = [one for one in results if isinstance(one, Exception)]
     by = ApprovalTask.objects.get().claimed_by
     assert str(lost) == f"{by} was first and is on it now. You can take it over."
+
+
+def test_who_is_on_it_keeps_nobody_waiting_once_more_have_to_approve(
+    gate: Gate, alice: User, bob: User
+) -> None:
+    task = task_for(gate)
+    claim(task.pk, person(alice))
+    Gate.objects.filter(pk=gate.pk).update(quorum=2)
+    with transaction.atomic():
+        retally_later(gate)
+    fire.due()
+    assert waits_for(bob)
+    decide(task.pk, person(alice), Verdict.APPROVE, via=VIA)
+    assert not decide(task.pk, person(bob), Verdict.APPROVE, via=VIA).task.is_pending
+
+
+def test_nor_once_they_have_decided(db: None, alice: User, bob: User) -> None:
+    task = task_for(GateFactory(groups=[TEAM], veto=False))
+    claim(task.pk, person(alice))
+    decide(task.pk, person(alice), Verdict.REJECT, comment="Not by me", via=VIA)
+    assert not decide(task.pk, person(bob), Verdict.APPROVE, via=VIA).task.is_pending

@@ -3,12 +3,14 @@
 import json
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from approvals.decisions.decide import decide
+from approvals.decisions.retally import retally_later
 from approvals.errors import AlreadySettled, CannotDecide
-from approvals.models import AuditEvent, Callback, Decision, Gate
+from approvals.models import AuditEvent, Callback, Decision, Gate, Stage, User
 from approvals.states import CallbackStatus, TaskStatus, Verdict
+from approvals.timers import fire
 from tests.concurrency import at_once
 from tests.conftest import OTHER_TEAM, TEAM, person
 from tests.factories import GateFactory, UserFactory, task_for
@@ -261,3 +263,47 @@ def test_every_state_change_of_a_task_is_on_the_record(gate, alice):
     decide(task.pk, person(alice), Verdict.APPROVE, comment="Fine", via=INBOX)
     events = AuditEvent.objects.filter(task=task).values_list("action", "actor_name")
     assert list(events) == [("received", ""), ("approved", "Alice"), ("settled", "")]
+
+
+def test_nothing_is_lost_while_those_who_are_left_can_still_approve(db):
+    """Who decided and has no account any more takes nobody's place among them."""
+    first, *others = (UserFactory(groups=["Five"]) for _ in range(5))
+    task = task_for(GateFactory(groups=["Five"], needs="majority", veto=False))
+    decide(task.pk, person(first), Verdict.APPROVE, via=INBOX)
+    User.objects.filter(pk=first.pk).update(is_active=False)
+    verdicts = [Verdict.REJECT, Verdict.REJECT, Verdict.APPROVE, Verdict.APPROVE]
+    said = [
+        decide(task.pk, person(user), verdict, comment="Why", via=INBOX).task.status
+        for user, verdict in zip(others, verdicts, strict=True)
+    ]
+    assert said == ["pending", "pending", "pending", "approved"]
+
+
+def test_the_answer_is_that_of_who_approved_also_if_somebody_rejected_later(alice, bob):
+    gate = GateFactory(groups=[TEAM], quorum=2, veto=False)
+    UserFactory(groups=[TEAM])
+    task = task_for(gate)
+    approval = decide(task.pk, person(alice), Verdict.APPROVE, comment="Fine", via=INBOX).decision
+    decide(task.pk, person(bob), Verdict.REJECT, comment="Never", via=INBOX)
+    Gate.objects.filter(pk=gate.pk).update(quorum=1)
+    with transaction.atomic():
+        retally_later(gate)
+    fire.due()
+    callback = Callback.objects.get(task=task)
+    assert (callback.decision_id, json.loads(callback.output)["comment"]) == (approval.pk, "Fine")
+    with pytest.raises(AlreadySettled, match="Alice has already approved"):
+        decide(task.pk, person(bob), Verdict.REJECT, comment="Never", via=INBOX)
+
+
+def test_a_task_whose_stage_is_removed_at_that_moment_goes_on_without_it(alice, charlie):
+    gate = GateFactory(groups=[TEAM])
+    stage = Stage.objects.create(gate=gate, position=1, name="Platform")
+    stage.groups.set(charlie.groups.all())
+    task = decide(task_for(gate).pk, person(alice), Verdict.APPROVE, via=INBOX).task
+    assert task.stage == 1
+    stage.delete()
+    with transaction.atomic():
+        retally_later(gate)
+    fire.due()
+    task.refresh_from_db()
+    assert task.status == TaskStatus.APPROVED

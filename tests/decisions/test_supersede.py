@@ -5,20 +5,31 @@ import json
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from approvals.callbacks.deliver import deliver
 from approvals.decisions.decide import decide
 from approvals.decisions.expire import retire
-from approvals.engines.registry import engine_for
+from approvals.decisions.rules import can_decide
+from approvals.engines.registry import engine_for, kind_of
 from approvals.intake.accept import accept
-from approvals.models import ApprovalTask, AuditEvent, Callback, Decision, Gate, Heartbeat, Source
+from approvals.models import (
+    ApprovalTask,
+    AuditEvent,
+    Callback,
+    Decision,
+    Gate,
+    Heartbeat,
+    Source,
+    Stage,
+)
 from approvals.people.eligibility import Person
 from approvals.states import CallbackStatus, TaskStatus, Verdict
 from tests.concurrency import at_once
 from tests.conftest import TEAM, person
-from tests.factories import GateFactory, SourceFactory, message
+from tests.factories import GateFactory, SourceFactory, UserFactory, message
 
 INBOX = Decision.Via.INBOX
 PENDING, APPROVED, SUPERSEDED = TaskStatus.PENDING, TaskStatus.APPROVED, TaskStatus.SUPERSEDED
@@ -440,3 +451,33 @@ def test_the_timeline_says_whose_place_was_taken(source, gate, alice, signed_in)
     assert f"/tasks/{new.pk}/" in page
     page = signed_in(alice).get(f"/tasks/{new.pk}/").content.decode()
     assert "Took the place of an older task" in page
+
+
+def test_an_approval_counts_for_the_teams_that_its_reviewer_is_in_by_now(db):
+    reviewer = UserFactory(groups=["Legal"])
+    security = Group.objects.create(name="Security")
+    GateFactory(slug="refunds", groups=["Legal", "Security"], needs="each", carries_over=True)
+    source = SourceFactory()
+    [old] = take(source, a_try(0))
+    approve(old, reviewer)
+    reviewer.groups.set([security])
+    [new] = take(source, a_try(1))
+    assert [one.for_groups for one in new.decisions.all()] == [[security.pk]]
+    approve(new, UserFactory(groups=["Security"]))
+    assert status(new) == [PENDING]  # Legal has not been asked
+
+
+def test_what_would_be_too_long_by_now_is_decided_anew_from_the_first_stage(db):
+    reviewer, other = UserFactory(groups=["Legal"]), UserFactory(groups=["Security"])
+    gate = GateFactory(slug="refunds", groups=["Legal"], own_reviewers=True, undo_seconds=99)
+    Gate.objects.filter(pk=gate.pk).update(carries_over=True)
+    Stage.objects.create(gate=gate, position=1, name="S").groups.set(other.groups.all())
+    source, named = SourceFactory(), {"reviewers": {"users": [reviewer.username]}}
+    [old] = take(source, a_try(0, **named))
+    approve(old, reviewer)
+    approve(old, other, "x" * 200)
+    limit = kind_of("in_memory").limits.output
+    Decision.objects.filter(task=old, stage=1).update(comment="x" * limit)
+    [new] = take(source, a_try(1, **named))
+    assert (new.status, new.stage, new.approvals, new.decisions.count()) == (PENDING, 0, 0, 0)
+    assert can_decide(new, person(reviewer))

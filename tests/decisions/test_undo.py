@@ -19,7 +19,7 @@ from approvals.states import TaskStatus, Verdict
 from approvals.timers import fire
 from tests.concurrency import at_once
 from tests.conftest import OTHER_TEAM, TEAM, person
-from tests.factories import GateFactory, UserFactory, task_for
+from tests.factories import ConnectionFactory, GateFactory, UserFactory, task_for
 from tests.processes.conftest import environment, start, worker  # noqa: F401 - fixtures
 from tests.processes.test_workers import NO_BROKER, wait_until
 
@@ -274,3 +274,26 @@ def test_the_button_undoes_by_post_alone_and_says_kindly_when_it_is_too_late(
     late = browser.post(url)
     assert late.status_code == 409
     assert "Too late to undo: Alice has already approved this." in late.text
+
+
+def test_a_stage_that_was_added_meanwhile_comes_next(patient, alice, charlie):
+    task = approve(task_for(patient), alice)
+    stage = Stage.objects.create(gate=patient, position=1, name="Platform")
+    stage.groups.add(charlie.groups.get(name=OTHER_TEAM))
+    let_time_pass(task)
+    make_final_due()
+    make_final_due()
+    task.refresh_from_db()
+    assert (task.stage, task.settles_at) == (1, None)
+    assert not AuditEvent.objects.filter(task=task, action="undone").exists()
+    assert approve(task, charlie).settles_at
+
+
+def test_one_that_cannot_be_made_final_holds_up_no_other(patient, alice):
+    tasks = [approve(task_for(patient), alice) for _ in range(2)]
+    for task in tasks:
+        let_time_pass(task)
+    ApprovalTask.objects.filter(pk=tasks[0].pk).update(connection=ConnectionFactory(kind="gone"))
+    make_final_due()
+    tasks[1].refresh_from_db()
+    assert tasks[1].status == TaskStatus.APPROVED

@@ -30,8 +30,10 @@ from approvals.people.eligibility import Person
 from approvals.states import TaskStatus, Verdict
 from demo import inputs
 from demo.aws_resources import MACHINES, Execution
+from demo.gates import GATES
 from demo.management.commands import demo_executions, demo_seed
 from demo.people import PEOPLE
+from demo.policy_gates import POLICY_GATES
 from demo.way_inputs import WAYS
 from tests.emulated_aws import emulated_aws, take_in
 
@@ -68,8 +70,8 @@ def test_a_second_seed_changes_nothing(run: Run, tmp_path: Path) -> None:
         take_all_in()
         first = counts()
         assert first == {
-            "User": 7,
-            "Gate": 12,
+            "User": len(PEOPLE),
+            "Gate": len(GATES) + len(POLICY_GATES),
             "Connection": 1,
             "Source": 1,
             "ApprovalTask": 10,
@@ -125,7 +127,7 @@ def test_nothing_is_made_in_aws_itself(run: Run, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(CommandError, match="--role-arn"):
         run(demo_seed.Command, "--create-in-aws")
     assert not Source.objects.exists()
-    assert Gate.objects.count() == 12
+    assert Gate.objects.count() == len(GATES) + len(POLICY_GATES)
 
 
 def test_people_of_an_installation_get_no_strangers_with_known_passwords(run: Run) -> None:

@@ -57,6 +57,7 @@ PASSED: list[tuple[str, list[tuple[str, dict[str, Any]]], dict[str, Any]]] = [
     ("named", [("mira", {})], {"approved": True}),
     ("several", [("mira", {})], {"approved": True}),
     ("away", [("mira", {})], {"approved": True}),
+    ("claim", [("tom", {})], {"approved": True}),
 ]
 
 

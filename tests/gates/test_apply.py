@@ -1,6 +1,7 @@
 """`manage.py gates`: gates live in version control, and become what a file says, on the record."""
 
 import io
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from approvals.decisions.decide import decide
 from approvals.models import AuditEvent, Calendar, Decision, Gate, Stage, User
 from approvals.models.gate import SILENCE_APPROVES
 from approvals.states import Verdict
+from tests.concurrency import at_once
 from tests.conftest import TEAM, person
 from tests.factories import UserFactory, task_for
 
@@ -200,6 +202,44 @@ def test_stages_change_places(file):
     gates("apply", str(file))
     assert list(Stage.objects.values_list("name", flat=True)) == ["Board", "Security"]
     assert dict(Stage.objects.values_list("name", "pk")) == ids
+
+
+def test_the_order_of_a_forms_fields_is_applied_and_true_is_not_one(file):
+    form = "    form: {type: object, properties: {%s}}\n    excludeR"
+    first, second = "a: {type: string}", "b: {title: B, minimum: 1}"
+    for asked in (f"{first}, {second}", f"{second}, {first}"):
+        file.write_text(WRITTEN.replace("    excludeR", form % asked))
+        assert "form:" in gates("apply", str(file))
+        assert "Everything is" in gates("apply", str(file))
+    assert list(Gate.objects.get().form["properties"]) == ["b", "a"]
+    for at in ("1", "true", "1.5"):
+        file.write_text(WRITTEN.replace("'22:00'", at))
+        assert "choices:" in gates("apply", str(file))
+
+
+@pytest.mark.parametrize("text", ['"a\\0"', '"\\ud800"'])
+@pytest.mark.parametrize("old", ["Deploy", "charlie", "Platform", "'22:00'"])
+def test_what_no_database_keeps_is_refused(file, text, old):
+    said = refused(file, WRITTEN.replace(f" {old}\n", f" {text}\n"))
+    assert "which can't be kept" in said
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_apply_at_once_take_turns(tmp_path):
+    """Otherwise the second finds what was not there when it looked."""
+    files = []
+    for number, order in enumerate([("a", "b"), ("b", "a")]):
+        files.append(tmp_path / f"{number}.yaml")
+        zones = "".join(f"  {name}: {{timeZone: Etc/GMT+{number}}}\n" for name in order)
+        teams = f"{{name: N{number}, calendar: a, groups: [New], stages: [{{name: S}}]}}"
+        files[-1].write_text(f"calendars:\n{zones}gates:\n  new: {teams}\n")
+    for _ in range(3):
+        told = at_once(
+            *[partial(gates, "apply", str(file), "--create-teams") for file in files * 2]
+        )
+        assert all(isinstance(one, str) for one in told), told
+    assert Gate.objects.count() == Stage.objects.count() == 1
+    assert Group.objects.filter(name="New").count() == 1
 
 
 def test_a_file_that_is_not_there_is_said_to_be_so(db, tmp_path):

@@ -123,6 +123,17 @@ def test_each_mistake_is_named_by_its_key(text, said):
     assert said in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "end", ["\n", "\r\n", "\r", "\x85", "\u2028", "\u2029", "\t", "\x7f", "\ufeff"]
+)
+def test_whatever_ends_a_line_is_kept(end):
+    """Also where texts are folded for their length, and in keys."""
+    document = read("gates: {a: {}}")
+    said = f"{'some words ' * 20}{end} and{end}"
+    document.gates["a"] |= {"description": said, "choices": [{end: said, f"a{end}": end}]}
+    assert read(write(document)) == document
+
+
 def test_a_document_may_repeat_itself_by_reference():
     text = "gates: {a: &a {name: A, quorum: 2}, b: {<<: *a, name: B}}"
     assert [gate["quorum"] for gate in read(text).gates.values()] == [2, 2]

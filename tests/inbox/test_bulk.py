@@ -2,6 +2,7 @@
 each."""
 
 import re
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,6 +10,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from approvals.decisions.decide import decide
 from approvals.models import ApprovalTask, AuditEvent, Decision, Gate, Place
@@ -68,6 +70,14 @@ def test_like_tasks_are_shown_with_their_differences_and_decided_each_by_itself(
     assert [one.pointed_out for one in decisions] == [bulk] * 3
     event = AuditEvent.objects.filter(action="approved").first()
     assert event.data["pointed_out"] == bulk
+
+
+def test_the_summary_is_rendered_and_the_time_left_is_that_of_the_gate(gate, web):
+    tasks = refunds(gate, 2, summary="Check **both**")
+    ApprovalTask.objects.update(decide_by=timezone.now() + timedelta(minutes=10, seconds=30))
+    page = ask(web, tasks)
+    assert "<strong>both</strong>" in page.content.decode()
+    assert text(page).count("10 min left") == 2
 
 
 def test_tasks_that_do_not_differ_have_nothing_pointed_out(gate, web):

@@ -60,7 +60,7 @@ def test_a_form_is_asked_for_on_approving_and_goes_to_the_workflow(web: Client) 
     assert "<dd>40</dd>" in shown
 
 
-@pytest.mark.parametrize("amount", ["", "1000", "much"])
+@pytest.mark.parametrize("amount", ["", "1000", "much", pytest.param("[" * 50_000, id="deep")])
 def test_what_does_not_fit_the_form_is_told_at_its_field(web: Client, amount: str) -> None:
     task = task_for(GateFactory(groups=[TEAM], form=FORM))
     answer = web.post(url(task), {"verdict": "approve", "form-amount": amount, "comment": "kept"})

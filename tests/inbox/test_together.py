@@ -85,6 +85,15 @@ def test_handing_over_by_the_form_and_taking_it_back(
     assert not Place.objects.filter(is_open=True).exists()
 
 
+def test_where_nobody_else_reviews_there_is_no_empty_list_to_choose_from(
+    web: Client, alice: User
+) -> None:
+    task = task_for(GateFactory(users=[alice]))
+    page = web.get(f"/tasks/{task.pk}/hand-over/")
+    assert page.status_code == 409
+    assert "Nobody else reviews here" in page.content.decode()
+
+
 def test_a_gate_that_lets_nobody_hand_over_does_not_offer_it(web: Client, alice: User) -> None:
     task = task_for(GateFactory(users=[alice], hand_over=Gate.HandOver.NOBODY))
     assert "hand-over" not in web.get(f"/tasks/{task.pk}/").content.decode()
@@ -165,6 +174,9 @@ def test_an_absence_that_makes_no_sense_is_refused(web: Client, alice: User) -> 
         ({"away_from": "2030-01-02T08:00", "away_until": "2030-01-01T08:00"}, "not after"),
         ({"away_from": "soon"}, "When is that?"),
         ({"away_from": "\0"}, "When is that?"),
+        # The database keeps them, and nobody's page could read them from there.
+        ({"away_from": "0001-01-01T00:00"}, "Choose a year from 2000 to 2100."),
+        ({"away_from": "2030-01-01T08:00", "away_until": "9999-12-31T23:59"}, "Choose a year"),
         ({"delegate": alice.pk}, "Select a valid choice"),
         ({"delegate": gone.pk}, "Select a valid choice"),
     ):

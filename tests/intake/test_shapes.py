@@ -280,7 +280,8 @@ def test_the_top_level_goes_before_the_input() -> None:
 
 
 def test_blank_fields_count_as_absent() -> None:
-    blank = {"gate": "", "title": None, "deadline": None, "heartbeatSeconds": None, "links": None}
+    blank = dict.fromkeys(["title", "deadline", "heartbeatSeconds", "links"]) | {"gate": ""}
+    blank |= dict.fromkeys(["reviewers", "form", "choices"])
     message = read_value({"taskToken": TOKEN, **blank, "input": {"gate": "refunds"}})
     assert message.gate == "refunds"
     assert message.input == {"gate": "refunds"}

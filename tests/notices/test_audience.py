@@ -181,6 +181,18 @@ def test_the_audience_is_who_could_decide(gate, alice, bob, charlie, dora, away)
         assert set(able.get(task.pk, {})) == allowed, (fresh.title, fresh.gate)
 
 
+def test_one_that_nobody_can_be_told_of_holds_up_no_other(gate, alice, bob, charlie):
+    """Here: the reader's time zone is none that is known (any more)."""
+    User.objects.filter(pk=charlie.pk).update(mails=User.Mails.DAILY, time_zone="Nowhere/At_all")
+    task_for(GateFactory(groups=[OTHER_TEAM]))
+    task_for(gate)
+    assert told() == names("alice", "bob", kind="arrived")
+    assert told() == set(), "it is not tried all the time"
+    User.objects.filter(pk=charlie.pk).update(time_zone="")
+    Occasion.objects.update(at=timezone.now() - dt.timedelta(hours=1))
+    assert told() == names("charlie", kind="arrived")
+
+
 def test_a_thousand_arrivals_cost_as_many_queries_as_ten(gate, alice, bob):
     def queries(count: int) -> int:
         tasks_for(gate, count)

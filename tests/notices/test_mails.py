@@ -49,6 +49,15 @@ def test_what_is_decided_before_the_mail_goes_out_is_not_asked_any_more(
     assert not AuditEvent.objects.filter(action="mailed").exists()
 
 
+def test_who_may_not_see_it_any_more_is_not_told_of_its_end(gate, alice, bob, dora, mail_server):
+    dora.groups.clear()
+    task = task_for(gate, requestedBy="dora")
+    assert mailed(mail_server, alice, bob, dora) == [1, 1, 0]
+    bob.groups.clear()
+    approve(task, alice)
+    assert mailed(mail_server, alice, bob, dora) == [1, 1, 1]
+
+
 def test_what_can_still_be_undone_waits(gate, alice, bob, mail_server):
     Gate.objects.update(undo_seconds=60, quorum=1)
     task = task_for(gate)
@@ -245,6 +254,16 @@ def test_a_slow_server_holds_one_thread(gate, alice, mail_server):
     _, tried = at_once(tell_people, second)
     assert tried == 0
     assert len(mail_server.mails_to(alice.email)) == 1
+
+
+def test_a_mail_holds_so_many_that_writing_it_takes_seconds(gate, alice, mail_server, monkeypatch):
+    monkeypatch.setattr(outbox, "NOTICES", 3)
+    User.objects.filter(pk=alice.pk).update(mails=User.Mails.HOURLY)
+    tasks_for(gate, 7)
+    assert expand_due()
+    let_time_pass()
+    assert mailed(mail_server, alice) == [3]
+    assert not Notice.objects.filter(mail=None).exists()
 
 
 def test_what_is_old_goes_and_is_not_mailed_again(gate, alice, bob, mail_server):

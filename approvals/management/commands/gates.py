@@ -79,5 +79,7 @@ def _short(value: Any) -> str:
     """On one line; what is not said is as by default."""
     if value is None:
         return "(default)"
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
+    text = yaml.safe_dump(
+        value, default_flow_style=True, allow_unicode=True, width=10_000, sort_keys=False
+    )
     return text.removesuffix("\n").removesuffix("\n...")

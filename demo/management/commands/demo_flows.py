@@ -15,7 +15,7 @@ from django.db import connection
 from demo import ways
 from demo.aws_resources import AwsResources
 from demo.engines import NOT_REACHED, other_engines
-from demo.policies import start_policies
+from demo.policies import colleagues_act, start_policies
 
 # Small, in place of all that was loaded to get here.
 STAY = "import signal; signal.pause()"
@@ -32,11 +32,13 @@ class Command(BaseCommand):
         try:
             aws, others = AwsResources(), other_engines()
             if others:
-                started = start_policies(aws, Random())
-                self.stdout.write(f"{started} executions started, for what gates can ask.")
+                policies = start_policies(aws, Random())
+                self.stdout.write(f"{policies} executions started, for what gates can ask.")
                 ways.make_ways(others)
                 started = ways.start_first(aws, others, Random())
                 self.stdout.write(f"{started} executions started, one for each other way in.")
+                if policies:
+                    colleagues_act()
         except NOT_REACHED as error:
             raise CommandError(f"An engine of the demo did not do its part: {error}") from None
         if stay:

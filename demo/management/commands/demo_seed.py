@@ -13,7 +13,7 @@ from demo.seed_ways import runner_key, seed_ways
 
 NOTHING_MADE = """\
 AWS_ENDPOINT_URL is not set, so this is AWS itself, and nothing was made there. Either
-- run `manage.py demo_seed --create-in-aws --role-arn ARN`: it makes the queue, five state machines
+- run `manage.py demo_seed --create-in-aws --role-arn ARN`: it makes the queue, six state machines
   and their executions in this account; the role has to let Step Functions send to the queue; or
 - sign in as admin and name your own queue and region under Connections and Sources.\
 """
