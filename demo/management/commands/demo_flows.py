@@ -37,7 +37,7 @@ class Command(BaseCommand):
                 ways.make_ways(others)
                 started = ways.start_first(aws, others, Random())
                 self.stdout.write(f"{started} executions started, one for each other way in.")
-                if policies:
+                if policies and stay:
                     colleagues_act()
         except NOT_REACHED as error:
             raise CommandError(f"An engine of the demo did not do its part: {error}") from None
