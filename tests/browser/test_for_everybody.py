@@ -74,7 +74,7 @@ def test_the_whole_flow_without_javascript(tasks, alice, browser: Browser, live_
     page.get_by_role("link", name="Reject", exact=True).click()
     page.get_by_role("textbox").fill("Wrong parcel")
     page.get_by_role("button", name="Reject").click()
-    expect(page.get_by_role("status")).to_contain_text("Rejected.")
+    expect(page.locator("#toasts")).to_contain_text("Rejected.")
     tasks[0].refresh_from_db()
     assert tasks[0].status == TaskStatus.REJECTED
     context.close()

@@ -99,7 +99,7 @@ def test_the_same_on_a_phone_without_javascript(
     page.get_by_label("Ticket").fill("T-12")
     page.get_by_label("order").fill('{"id": "A-4711", "note": "by hand"}')
     page.get_by_role("button", name="Approve").click()
-    expect(page.get_by_role("status")).to_contain_text("Approved")
+    expect(page.locator("#toasts")).to_contain_text("Approved")
     assert Decision.objects.get().edits[0]["path"] == "/order/note"
     page.goto(f"{live_server.url}/tasks/{task.pk}/")
     expect(page.get_by_text("As Alice changed it on approving.")).to_be_visible()
