@@ -35,7 +35,13 @@ function back() {
 }
 
 function press(key) {
-  document.querySelector(`[data-key="${key}"]`)?.click();
+  const button = document.querySelector(`[data-key="${key}"]`);
+  // What has just been put in are plain links until htmx has settled it.
+  if (button?.closest(".htmx-added")) {
+    document.addEventListener("htmx:afterSettle", () => press(key), { once: true });
+  } else {
+    button?.click();
+  }
 }
 
 const actions = {

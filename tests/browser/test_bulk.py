@@ -34,7 +34,7 @@ def clean(page: Page) -> Any:
     def check() -> None:
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            page.wait_for_timeout(1_000)  # colours fade from one theme to the other
+            page.wait_for_timeout(300)
             found = Axe().run(page)
             serious = [
                 (one["id"], one["nodes"][0]["html"])
