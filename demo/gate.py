@@ -17,3 +17,4 @@ class DemoGate(NamedTuple):
     usernames: tuple[str, ...] = ()
     stages: tuple[DemoStage, ...] = ()
     escalate_to: tuple[str, ...] = ()
+    calendar: dict[str, Any] | None = None  # of its own

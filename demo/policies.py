@@ -6,12 +6,14 @@ from random import Random
 
 from approvals.decisions.ask import ask
 from approvals.decisions.claim import claim
+from approvals.decisions.decide import decide
 from approvals.decisions.hand_over import hand_over
 from approvals.errors import CannotDecide
-from approvals.models import ApprovalTask, User
+from approvals.models import ApprovalTask, Decision, User
 from approvals.people.eligibility import Person
+from approvals.states import Verdict
 from demo.aws_resources import AwsResources
-from demo.policy_inputs import one_of_each
+from demo.policy_inputs import one_of_each, repeated_release
 
 ARRIVES_WITHIN = 30  # seconds
 
@@ -27,11 +29,17 @@ def start_policies(aws: AwsResources, random: Random) -> int:
     return len(starts)
 
 
-def colleagues_act() -> None:
-    """Somebody is on a task, has handed one over, and has asked about one. What people have done
-    themselves meanwhile stays."""
+def colleagues_act(aws: AwsResources, random: Random) -> None:
+    """Somebody is on a task, has handed one over, has asked about one, and has approved one that
+    the workflow then asks again. What people have done themselves meanwhile stays."""
     people = User.objects.in_bulk(["lea", "tom", "jonas", "mira"], field_name="username")
-    lea, jonas = Person(people["lea"]), Person(people["jonas"])
+    lea, jonas, tom = (Person(people[name]) for name in ("lea", "jonas", "tom"))
+
+    def approve_and_ask_again(task: ApprovalTask) -> None:
+        decide(task.pk, tom, Verdict.APPROVE, via=Decision.Via.INBOX)
+        again = repeated_release(random)
+        aws.start(aws.machines()[again.machine], again.name, again.data)
+
     for title, act in (
         ("Replace two disks", lambda task: claim(task.pk, lea)),
         (
@@ -39,6 +47,7 @@ def colleagues_act() -> None:
             lambda task: hand_over(task.pk, jonas, people["tom"], "You know the second loop."),
         ),
         ("New cable", lambda task: ask(task.pk, lea, people["mira"], "Is it paid already?")),
+        ("Release prices", approve_and_ask_again),
     ):
         task = _task(title)
         if task:
@@ -52,7 +61,7 @@ def _task(title: str) -> ApprovalTask | None:
     """The pending task, once its message has been taken in."""
     until = time.monotonic() + ARRIVES_WITHIN
     waiting = ApprovalTask.objects.pending().filter(
-        gate__slug="server-room", title__startswith=title
+        gate__slug__in=("server-room", "repeated-releases"), title__startswith=title
     )
     while time.monotonic() < until:
         if task := waiting.last():

@@ -1,6 +1,7 @@
 """DEMO: the gates at which `policy_inputs` ask, one for each thing that a gate can do."""
 
 from approvals.models import Gate
+from approvals.models.calendar import WEEKDAYS
 from approvals.models.gate import SILENCE_APPROVES
 from demo.gate import DemoGate, DemoStage
 from demo.people import PAYMENTS, PLATFORM
@@ -182,5 +183,63 @@ POLICY_GATES: list[DemoGate] = [
         "parking-permits",
         {"name": "Parking permits", "description": "Small things, many at once."},
         (PAYMENTS,),
+    ),
+    DemoGate(
+        "visitor-badges",
+        {
+            "name": "Visitor badges",
+            "description": "Does anybody expect them?",
+            "remind_after_minutes": 60,
+            "decide_within_minutes": 240,
+            "warn_before_minutes": None,
+            "at_deadline": Gate.AtDeadline.REJECT,
+        },
+        (PAYMENTS,),
+        calendar={
+            "name": "Office in Vienna",
+            "time_zone": "Europe/Vienna",
+            "country": "AT",
+            "hours": {
+                **{day: [["09:00", "12:30"], ["13:00", "17:00"]] for day in WEEKDAYS[:4]},
+                WEEKDAYS[4]: [["09:00", "14:00"]],
+            },
+            "closed": ["2026-12-24", "2026-12-31"],
+        },
+    ),
+    DemoGate(
+        "price-quotes",
+        {
+            "name": "Price quotes",
+            "description": "Is it below last year's?",
+            "decide_within_minutes": 10,
+            "warn_before_minutes": 3,
+            "at_deadline": Gate.AtDeadline.FAIL,
+        },
+        (PAYMENTS,),
+    ),
+    DemoGate(
+        "database-access",
+        {
+            "name": "Database access",
+            "description": "Every answer has a reason.",
+            "approve_label": "Grant",
+            "reason": Gate.Reason.ALWAYS,
+        },
+        (PLATFORM,),
+    ),
+    DemoGate(
+        "one-off-questions",
+        {"name": "One-off questions", "description": "The workflow brings what it asks."},
+        (PAYMENTS,),
+    ),
+    DemoGate(
+        "repeated-releases",
+        {
+            "name": "Repeated releases",
+            "description": "Who approved does not have to again.",
+            "quorum": 2,
+            "carries_over": True,
+        },
+        (PLATFORM,),
     ),
 ]

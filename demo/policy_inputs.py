@@ -20,6 +20,9 @@ def _ask(
     *,
     by: str,
     reviewers: dict[str, list[str]] | None = None,
+    form: dict[str, Any] | None = None,
+    choices: list[Any] | None = None,
+    dedupe_key: str | None = None,
 ) -> Start:
     asked = {
         "gate": gate,
@@ -27,6 +30,9 @@ def _ask(
         "summary": summary,
         "requestedBy": by,
         "reviewers": reviewers,
+        "form": form,
+        "choices": choices,
+        "dedupeKey": dedupe_key,
         "input": data,
     }
     return Start("office-request", name, asked)
@@ -223,6 +229,86 @@ def cabling(random: Random) -> Start:
     )
 
 
+def visit(random: Random) -> Start:
+    company = random.choice(COMPANIES)
+    return _ask(
+        "visitor-badges",
+        f"visit-{company.split()[0].lower()}",
+        f"Badges for two visitors from {company}",
+        "Four **office hours** to decide, in Vienna, and none of them on an Austrian holiday.",
+        {"company": company, "visitors": 2, "floors": [2, random.randint(3, 5)]},
+        by=random.choice(STAFF),
+    )
+
+
+def fare(random: Random) -> Start:
+    return _ask(
+        "price-quotes",
+        f"quote-{random.randint(1_000, 9_999)}",
+        "Quote of a carrier for one pallet to Oslo",
+        "It holds for ten minutes. If nobody decides by then, the **step fails** with "
+        "`NobodyDecided`, and the workflow catches that.",
+        {"pallets": 1, "to": "Oslo", "price": f"{random.randint(180, 320)} EUR"},
+        by="shipping@example.com",
+    )
+
+
+def grant(random: Random) -> Start:
+    service = random.choice(SERVICES)
+    return _ask(
+        "database-access",
+        f"access-{service}",
+        f"Read the production database of {service} for an hour",
+        "Whoever grants it says **why**, for the record.",
+        {"database": service, "rights": "read", "minutes": 60, "ticket": "OPS-4711"},
+        by=random.choice(STAFF),
+    )
+
+
+def survey(random: Random) -> Start:
+    """The gate knows nothing of this form and these choices."""
+    amount = random.randint(20, 90) * 10
+    return _ask(
+        "one-off-questions",
+        f"goodwill-{amount}",
+        f"Goodwill for a delivery that came twice, {amount} EUR",
+        "What is asked comes **with the message**: a form and three ways to decide.",
+        {"order": f"A-{random.randint(10_000, 99_999)}", "amount": amount, "currency": "EUR"},
+        by=random.choice(STAFF),
+        form={
+            "type": "object",
+            "required": ["account"],
+            "properties": {
+                "account": {
+                    "type": "string",
+                    "title": "Book it to",
+                    "enum": ["Shipping", "Goodwill", "Marketing"],
+                },
+                "note": {"type": "string", "title": "A line for the customer", "maxLength": 120},
+            },
+        },
+        choices=[
+            {"key": "keep", "label": "Let them keep it", "output": {"share": 1}},
+            {"key": "half", "label": "Credit half", "output": {"share": 0.5}},
+            {"key": "return", "label": "Ask for a return", "verdict": "reject", "reason": True},
+        ],
+    )
+
+
+def repeated_release(random: Random) -> Start:
+    """Each is the same question: the next takes the place of the one before."""
+    return _ask(
+        "repeated-releases",
+        "release-prices-4.2",
+        "Release prices 4.2",
+        "Tom approved this before the pipeline was **started again**, and his approval still "
+        "counts: one more is needed.",
+        {"service": "prices", "version": "4.2", "changes": 17},
+        by="pipeline",
+        dedupe_key="release-prices-4.2",
+    )
+
+
 # What `demo_executions --policy` calls them.
 POLICIES: dict[str, Callable[[Random], Start]] = {
     "each-team": contract,
@@ -241,6 +327,11 @@ POLICIES: dict[str, Callable[[Random], Start]] = {
     "claim": replacement,
     "hand-over": cooling,
     "ask": cabling,
+    "calendar": visit,
+    "fail": fare,
+    "reason": grant,
+    "message": survey,
+    "carry-over": repeated_release,
 }
 
 

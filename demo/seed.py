@@ -13,7 +13,15 @@ from django.db.models import Q
 from django.utils import timezone
 
 from approvals.decisions.expire import retire
-from approvals.models import ApprovalTask, Connection, Gate, QuarantinedMessage, Source, User
+from approvals.models import (
+    ApprovalTask,
+    Calendar,
+    Connection,
+    Gate,
+    QuarantinedMessage,
+    Source,
+    User,
+)
 from approvals.states import TaskStatus
 from demo.aws_resources import AwsResources
 from demo.execution import Engine
@@ -61,6 +69,9 @@ def seed_gates() -> None:
             gate.groups.set(Group.objects.filter(name__in=wanted.groups))
             gate.users.set(User.objects.filter(username__in=wanted.usernames))
             gate.escalate_to.set(Group.objects.filter(name__in=wanted.escalate_to))
+            if wanted.calendar:
+                gate.calendar = Calendar.objects.create(**wanted.calendar)
+                gate.save(update_fields=["calendar"])
             for position, stage in enumerate(wanted.stages, start=1):
                 made = gate.stages.create(position=position, name=stage.name)
                 made.groups.set(Group.objects.filter(name__in=stage.groups))

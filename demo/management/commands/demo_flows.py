@@ -38,7 +38,7 @@ class Command(BaseCommand):
                 started = ways.start_first(aws, others, Random())
                 self.stdout.write(f"{started} executions started, one for each other way in.")
                 if policies and stay:
-                    colleagues_act()
+                    colleagues_act(aws, Random())
         except NOT_REACHED as error:
             raise CommandError(f"An engine of the demo did not do its part: {error}") from None
         if stay:
