@@ -23,9 +23,10 @@ from approvals.inbox.seats import (
     IS_PRESENT,
     MY_DESKS,
     OPEN_TO_ME,
+    OPEN_TO_ME_AT_DESK,
 )
 from approvals.models import ApprovalTask, Gate, OutsideJob
-from approvals.people.eligibility import Person
+from approvals.people.eligibility import Person, Tie
 
 PAGE_SIZE = 50
 COUNT_CAP = 100
@@ -86,30 +87,34 @@ _DONE_PAGE = f"""
       LEFT JOIN approvals_callback c ON c.task_id = t.id
      ORDER BY t.settled_at DESC, t.id DESC"""  # noqa: S608 - constants
 
-_COUNTS = f"""
-    WITH given AS (SELECT t.gate_id {GIVEN} {{given}} LIMIT %(limit)s),
-         elsewhere AS (SELECT t.gate_id {GIVEN} {GIVEN_ELSEWHERE} LIMIT %(limit)s)
-    SELECT g.id, g.name, g.kind,
-           (SELECT count(*) FROM given WHERE given.gate_id = g.id)
-           + (SELECT COALESCE(sum(c.n), 0)::integer
-                FROM ({MY_DESKS}) d CROSS JOIN LATERAL (
-                     SELECT count(*) AS n FROM (SELECT {_PROBE}) x) c
-               WHERE d.gate_id = g.id),
-           CASE WHEN g.id = ANY(%(gates)s)
-                THEN (SELECT COALESCE(sum(c.n), 0)::integer
-                        FROM ({_ALL_DESKS}) d CROSS JOIN LATERAL (
-                             SELECT count(*) AS n FROM (SELECT {_PROBE.format(where="")}) x) c
-                       WHERE d.gate_id = g.id)
-                ELSE (SELECT count(*) FROM elsewhere e WHERE e.gate_id = g.id) END,
-           CASE WHEN g.id = ANY(%(gates)s)
-                THEN (SELECT count(*) FROM (
-                        SELECT FROM approvals_approvaltask t
-                         WHERE t.gate_id = g.id AND t.settled_at IS NOT NULL
-                         ORDER BY t.settled_at DESC, t.id DESC LIMIT %(limit)s) x)
-                ELSE 0 END
-      FROM approvals_gate g
-     WHERE g.id = ANY(%(gates)s) OR g.id IN (SELECT gate_id FROM elsewhere)
-     ORDER BY g.name"""  # noqa: S608 - constants
+_COUNT = """
+           (SELECT count(*) FROM (
+                   SELECT FROM unnest(%({gates})s::bigint[]) AS at(gate_id) CROSS JOIN LATERAL (
+                          SELECT FROM approvals_approvaltask t
+                           WHERE t.gate_id = at.gate_id AND {where} LIMIT %(limit)s) t
+                    LIMIT %(limit)s) x)"""
+_OVERVIEW = f"""
+    SELECT mine.id, mine.name, mine.kind,
+           (SELECT count(*) FROM (
+                   SELECT FROM ({MY_DESKS}) d
+                     JOIN approvals_gate g ON g.id = d.gate_id AND g.kind = 'people'
+                    CROSS JOIN LATERAL (SELECT {_PROBE}) t
+                    LIMIT %(limit)s) x),
+           {_COUNT.format(gates="people", where="t.status = 'pending'")},
+           {_COUNT.format(gates="gates", where="t.settled_at IS NOT NULL")},
+           {_COUNT.format(gates="jobs", where="t.status = 'pending'")}
+      FROM approvals_gate mine
+     WHERE mine.id = ANY(%(gates)s)
+     ORDER BY mine.name"""  # noqa: S608 - constants
+
+# What was given to me, beside what my desks list; and where, if not at a gate that names me.
+_GIVEN_COUNT = f"""
+    SELECT count(*) FROM (SELECT {GIVEN} {{given}} LIMIT %(limit)s) x"""  # noqa: S608 - constants
+_ELSEWHERE = f"""
+    SELECT mine.id, mine.name, mine.kind, x.count FROM approvals_gate mine
+      JOIN (SELECT t.gate_id, count(*) FROM (SELECT t.gate_id {GIVEN} {GIVEN_ELSEWHERE}
+                                              LIMIT %(limit)s) t
+             GROUP BY t.gate_id) x ON x.gate_id = mine.id"""  # noqa: S608 - constants
 
 
 class Row(NamedTuple):
@@ -134,23 +139,44 @@ class Row(NamedTuple):
         return Cursor(self.at, UUID(self.id))
 
 
-class GateCounts(NamedTuple):
-    """A gate of mine and what is there for each tab, each counted up to `COUNT_CAP`."""
+class GateName(NamedTuple):
+    """A gate at which somebody has something to look at."""
 
     id: int
     name: str
     kind: str
-    mine: int
-    team: int
-    done: int
 
 
-def gate_counts(person: Person) -> list[GateCounts]:
-    """The gates at which this person has something to look at."""
-    about = _about(person)
+class Overview(NamedTuple):
+    """A person's gates by name, and how much each tab shows, counted up to `COUNT_CAP`."""
+
+    gates: list[GateName]
+    counts: dict[Tab, int]
+
+
+def overview(person: Person) -> Overview:
+    mine = _mine(person)
+    params = _about(person) | {
+        "limit": COUNT_CAP,
+        "people": _gates_on(Tab.TEAM, person),
+        "jobs": _gates_on(Tab.JOBS, person),
+    }
+    gates, counts = [], dict.fromkeys((Tab.MINE, Tab.TEAM, Tab.DONE, Tab.JOBS), 0)
     with connection.cursor() as cursor:
-        cursor.execute(_COUNTS.format(**_mine(about)), about | {"limit": COUNT_CAP})
-        return [GateCounts(*row) for row in cursor.fetchall()]
+        if person.gates:
+            cursor.execute(_OVERVIEW.format(**mine), params)
+            for row in cursor.fetchall():
+                gates.append(GateName(*row[:3]))
+                counts = dict(zip(counts, row[3:], strict=True))
+        if Tie.GIVEN in person.ties:
+            cursor.execute(_GIVEN_COUNT.format(**mine), params)
+            counts[Tab.MINE] += cursor.fetchall()[0][0]
+            cursor.execute(_ELSEWHERE, params)
+            for row in cursor.fetchall():
+                gates.append(GateName(*row[:3]))
+                counts[Tab.TEAM] += row[3]
+            gates.sort(key=lambda gate: gate.name.casefold())
+    return Overview(gates, counts)
 
 
 def page(person: Person, address: Address, limit: int = PAGE_SIZE + 1) -> list[Row]:
@@ -162,22 +188,15 @@ def page(person: Person, address: Address, limit: int = PAGE_SIZE + 1) -> list[R
     where = "".join(_conditions(address, params))
     if done:
         sql = _DONE_PAGE.format(columns=_COLUMNS.format(at="settled_at"), where=where)
-    elif address.tab == Tab.MINE:
-        mine = _mine(params)
-        sql = _PENDING_PAGE.format(
-            columns=_COLUMNS.format(at="sort_deadline"),
-            desks=MY_DESKS,
-            where=where + mine["where"],
-            given=_GIVEN_TOO.format(where=where + mine["given"]),
-        )
     else:
+        is_mine = address.tab == Tab.MINE
+        mine = _mine(person) if is_mine else {"where": "", "given": GIVEN_ELSEWHERE}
+        has_given = Tie.GIVEN in person.ties and address.tab != Tab.JOBS
         sql = _PENDING_PAGE.format(
             columns=_COLUMNS.format(at="sort_deadline"),
-            desks=_ALL_DESKS,
-            where=where,
-            given=_GIVEN_TOO.format(where=where + GIVEN_ELSEWHERE)
-            if address.tab == Tab.TEAM
-            else "",
+            desks=MY_DESKS if is_mine else _ALL_DESKS,
+            where=where + mine["where"],
+            given=_GIVEN_TOO.format(where=where + mine["given"]) if has_given else "",
         )
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
@@ -229,11 +248,12 @@ def _about(person: Person) -> dict[str, Any]:
     }
 
 
-def _mine(about: Mapping[str, Any]) -> dict[str, str]:
+def _mine(person: Person) -> dict[str, str]:
     """What waits for this person: the conditions at a desk, and for what was given to them."""
-    at_desk = AT_DESK_OR_FOR_OTHERS if about["principals"] else AT_DESK
+    at_desk = AT_DESK_OR_FOR_OTHERS if person.principals else AT_DESK
+    is_plain = not person.principals and Tie.GAVE not in person.ties
     return {
-        "where": f"{OPEN_TO_ME} AND {at_desk}",
+        "where": OPEN_TO_ME_AT_DESK if is_plain else f"{OPEN_TO_ME} AND {at_desk}",
         "given": OPEN_TO_ME + GIVEN_TO_DECIDE.format(at_desk=at_desk),
     }
 

@@ -19,12 +19,13 @@ from approvals.inbox.door import Request, signed_in, wants_part
 from approvals.inbox.queries import (
     COUNT_CAP,
     PAGE_SIZE,
-    GateCounts,
-    gate_counts,
+    GateName,
     job_lines,
+    overview,
     page,
 )
 from approvals.models import Gate, Question
+from approvals.people.eligibility import Tie
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ class Listing:
     """The list as its template shows it."""
 
     address: Address
-    gates: list[GateCounts]
-    choices: list[GateCounts]  # those with something on this tab, to filter by
+    gates: list[GateName]
+    choices: list[GateName]  # those that this tab is about, to filter by
     tabs: list[TabLink]
     mine: str  # how many wait for this person: "3", "99+"
     rows: SafeString
@@ -103,25 +104,20 @@ def task_part(request: Request, detail: Detail, status: int = 200) -> HttpRespon
 def listing_for(request: Request, current: UUID | None = None) -> Listing:
     person = request.person
     address, now, home = Address.read(request.GET), timezone.now(), reverse("inbox")
-    gates = gate_counts(person)
+    gates, counts = overview(person)
     if address.gate not in [gate.id for gate in gates]:
         address = replace(address, gate=None)
     found = page(person, address) if gates else []
     shown = found[:PAGE_SIZE]
     has_more = len(found) > PAGE_SIZE
     jobs = job_lines(shown) if address.tab == Tab.JOBS and shown else None
-    asked = open_questions(person.user)
+    asked = open_questions(person.user) if Tie.ASKED in person.ties else []
     is_mine = address.tab == Tab.MINE
     listed = rows.render(shown, address.query, now, current, jobs, can_pick=is_mine)
     of_people = [gate for gate in gates if gate.kind == Gate.Kind.PEOPLE]
     of_jobs = [gate for gate in gates if gate.kind == Gate.Kind.JOB]
-    counts = {
-        Tab.MINE: sum(gate.mine for gate in of_people),
-        Tab.TEAM: sum(gate.team for gate in of_people),
-        Tab.DONE: sum(gate.done for gate in gates),
-    }
-    if of_jobs:
-        counts[Tab.JOBS] = sum(gate.team for gate in of_jobs)
+    if not of_jobs:
+        del counts[Tab.JOBS]
     choices = {Tab.DONE: gates, Tab.JOBS: of_jobs}.get(address.tab, of_people)
     return Listing(
         address=address,

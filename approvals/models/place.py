@@ -27,7 +27,7 @@ class Place(models.Model):
     )
     why = models.CharField(max_length=10, choices=Why)
     stands_for = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+"
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+", db_index=False
     )
     # The teams for which a handed place counts (`people.eligibility.Seat`).
     for_groups = ArrayField(models.IntegerField(), null=True)
@@ -35,10 +35,11 @@ class Place(models.Model):
     created_at = models.DateTimeField(db_default=models.functions.Now())
 
     class Meta:
-        # What the inbox asks: which open places are mine.
+        # What the inbox asks: which open places are mine, or stand for me.
         indexes = [
             models.Index("user", name="place_of_user", condition=models.Q(is_open=True)),
             models.Index("group", name="place_of_group", condition=models.Q(is_open=True)),
+            models.Index("stands_for", name="place_given_by", condition=models.Q(is_open=True)),
         ]
         constraints = [
             models.CheckConstraint(

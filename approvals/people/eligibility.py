@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -21,24 +22,25 @@ STANDS_IN_FOR = """
        AND (away_until IS NULL OR statement_timestamp() < away_until)"""
 
 # Every desk (a stage of a gate) that names me or somebody for whom I stand in, and as whose member.
+# Arrays in place of joins with `who`: those cost more to plan than to run.
+_OF_WHO = "ANY(ARRAY(SELECT id FROM who))"
 DESKS = f"""
     WITH who AS (SELECT %(me)s::bigint AS id UNION {STANDS_IN_FOR}),
+    team AS (SELECT user_id, group_id FROM approvals_user_groups WHERE user_id = {_OF_WHO}),
     named AS (
         SELECT gate_id, 0 AS stage, user_id, NULL::integer AS group_id
-          FROM approvals_gate_users WHERE user_id IN (SELECT id FROM who)
+          FROM approvals_gate_users WHERE user_id = {_OF_WHO}
          UNION ALL
-        SELECT gg.gate_id, 0, ug.user_id, gg.group_id
-          FROM approvals_user_groups ug JOIN approvals_gate_groups gg ON gg.group_id = ug.group_id
-         WHERE ug.user_id IN (SELECT id FROM who)
+        SELECT gg.gate_id, 0, team.user_id, team.group_id
+          FROM team JOIN approvals_gate_groups gg ON gg.group_id = team.group_id
          UNION ALL
         SELECT s.gate_id, s.position, su.user_id, NULL
           FROM approvals_stage_users su JOIN approvals_stage s ON s.id = su.stage_id
-         WHERE su.user_id IN (SELECT id FROM who)
+         WHERE su.user_id = {_OF_WHO}
          UNION ALL
-        SELECT s.gate_id, s.position, ug.user_id, sg.group_id
-          FROM approvals_user_groups ug JOIN approvals_stage_groups sg ON sg.group_id = ug.group_id
-          JOIN approvals_stage s ON s.id = sg.stage_id
-         WHERE ug.user_id IN (SELECT id FROM who))
+        SELECT s.gate_id, s.position, team.user_id, team.group_id
+          FROM team JOIN approvals_stage_groups sg ON sg.group_id = team.group_id
+          JOIN approvals_stage s ON s.id = sg.stage_id)
     SELECT n.gate_id, n.stage, n.user_id, n.group_id, g.kind FROM named n
       JOIN approvals_gate g ON g.id = n.gate_id
      WHERE n.user_id = %(me)s OR g.hand_over = 'anybody'
@@ -47,6 +49,29 @@ DESKS = f"""
                          WHERE own.gate_id = n.gate_id AND own.user_id = %(me)s))
      UNION ALL
     SELECT NULL, NULL, id, NULL, NULL FROM who WHERE id <> %(me)s"""  # noqa: S608 - constants
+
+# What else can concern them, which for most people is nothing: `Tie`.
+_TIES = f"""
+     UNION ALL
+    SELECT NULL, NULL, NULL, NULL, 'given'
+     WHERE EXISTS (SELECT FROM approvals_place p WHERE p.is_open AND p.user_id = {_OF_WHO})
+        OR EXISTS (SELECT FROM approvals_place p
+                    WHERE p.is_open AND p.group_id = ANY(ARRAY(SELECT group_id FROM team)))
+     UNION ALL
+    SELECT NULL, NULL, NULL, NULL, 'gave'
+     WHERE EXISTS (SELECT FROM approvals_place p WHERE p.is_open AND p.stands_for_id = {_OF_WHO})
+     UNION ALL
+    SELECT NULL, NULL, NULL, NULL, 'asked'
+     WHERE EXISTS (SELECT FROM approvals_question q
+                    WHERE q.asked_id = %(me)s AND q.answered_at IS NULL)"""  # noqa: S608 - constants
+
+
+class Tie(StrEnum):
+    """What a person may have to do with tasks beside their desks; mostly nothing."""
+
+    GIVEN = "given"  # open places, theirs or of those for whom they stand in
+    GAVE = "gave"  # such a place away
+    ASKED = "asked"  # and not answered
 
 
 class Membership(NamedTuple):
@@ -76,10 +101,14 @@ class Person:
 
     @cached_property
     def _desks(self) -> list[tuple[Any, ...]]:
-        """One query; a row without a gate only says for whom they stand in."""
+        """One query; a row without a gate says for whom they stand in, or without a user a tie."""
         with connection.cursor() as cursor:
-            cursor.execute(DESKS, {"me": self.user.pk})
+            cursor.execute(DESKS + _TIES, {"me": self.user.pk})
             return cursor.fetchall()
+
+    @cached_property
+    def ties(self) -> frozenset[Tie]:
+        return frozenset(Tie(kind) for *_, user, _, kind in self._desks if user is None)
 
     @cached_property
     def memberships(self) -> list[Membership]:
@@ -94,7 +123,7 @@ class Person:
     @cached_property
     def principals(self) -> dict[int, User]:
         """For whom they stand in, by id; where, a gate says (`stands_in_at`)."""
-        others = {user for gate, _, user, *_ in self._desks if gate is None}
+        others = {user for gate, _, user, *_ in self._desks if gate is None and user}
         return User.objects.in_bulk(others) if others else {}
 
     @cached_property
