@@ -44,9 +44,10 @@ def answer(
         callback.kind = Callback.Kind.FAILURE
         callback.error = NOBODY_DECIDED if outcome == TaskStatus.EXPIRED else gate.reject_error
         who = f" by {last.reviewer.username}" if last else ""
+        chosen = f", choice {json.dumps(last.choice)}" if last and last.choice else ""
         callback.cause = signed(
             last.comment if last else words,
-            f"({outcome.value}{who}, decision {decision_id})",
+            f"({outcome.value}{who}{chosen}, decision {decision_id})",
             limits,
         )
     else:
@@ -96,6 +97,7 @@ def _output(
 def _who(decision: Decision) -> dict[str, Any]:
     return {
         "reviewer": decision.reviewer.username,
+        "verdict": decision.verdict,
         **({"onBehalfOf": decision.on_behalf_of.username} if decision.on_behalf_of else {}),
         "at": decision.decided_at.isoformat(),
         "via": decision.via,

@@ -72,6 +72,18 @@ def test_a_long_comment_is_cut_to_what_the_engine_takes_and_keeps_the_decision(g
     assert cause.endswith(f"decision {Callback.objects.get(task=task).decision_id})")
 
 
+def test_a_rejection_that_fails_the_step_names_what_was_chosen(alice):
+    fraud = {"key": 'a "fraud"', "label": "Report fraud", "verdict": "reject"}
+    task = task_for(GateFactory(groups=[TEAM], choices=[fraud]))
+
+    decide(task.pk, person(alice), Verdict.REJECT, choice=fraud["key"], comment="Forged", via=INBOX)
+
+    callback = Callback.objects.get(task=task)
+    assert callback.cause == (
+        rf'Forged (rejected by alice, choice "a \"fraud\"", decision {callback.decision_id})'
+    )
+
+
 def test_an_answer_that_the_engine_would_refuse_is_refused_before_it_is_decided(gate, alice):
     task = task_for(gate)
 
@@ -98,7 +110,10 @@ def test_two_approvals_are_needed_where_the_gate_says_so(alice, bob):
     task.refresh_from_db()
     assert (task.status, task.approvals) == (TaskStatus.APPROVED, 2)
     deciders = json.loads(task.callback.output)["decidedBy"]
-    assert [one["reviewer"] for one in deciders] == ["alice", "bob"]
+    assert [(one["reviewer"], one["verdict"]) for one in deciders] == [
+        ("alice", "approve"),
+        ("bob", "approve"),
+    ]
 
 
 def test_one_rejection_is_a_veto(alice, bob):

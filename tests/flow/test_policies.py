@@ -1,15 +1,19 @@
 """What gates can ask, each with an execution of the demo: people decide, the workflow goes on."""
 
+import datetime as dt
 from collections.abc import Callable
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.db.models.functions import Now
 
 from approvals.decisions.rules import can_decide
 from approvals.models import ApprovalTask, Callback, User
 from approvals.people.eligibility import Person
 from approvals.states import TaskStatus, Verdict
+from approvals.timers import fire
 from demo.inputs import Start
 from demo.policy_inputs import POLICIES
 from tests.flow.conftest import Flow
@@ -58,6 +62,13 @@ PASSED: list[tuple[str, list[tuple[str, dict[str, Any]]], dict[str, Any]]] = [
     ("several", [("mira", {})], {"approved": True}),
     ("away", [("mira", {})], {"approved": True}),
     ("claim", [("tom", {})], {"approved": True}),
+    ("calendar", [("mira", {})], {"approved": True}),
+    ("reason", [("tom", {"comment": "For OPS-4711"})], {"comment": "For OPS-4711"}),
+    (
+        "message",
+        [("mira", {"choice": "half", "form": {"account": "Goodwill"}})],
+        {"choice": "half", "output": {"share": 0.5}, "form": {"account": "Goodwill"}},
+    ),
 ]
 
 
@@ -122,3 +133,29 @@ def test_the_gate_itself_answers_when_nobody_did(flow, ask):
     assert set(task.timers.values_list("kind", flat=True)) == {
         *("remind", "escalate", "running_out", "overdue")
     }
+
+
+def test_the_step_fails_where_its_gate_says_so_and_the_workflow_catches_it(flow, ask):
+    task, execution = ask("fail")
+    task.timers.filter(kind="overdue").update(at=Now())
+    fire.due()
+    flow.answered(task)
+    assert flow.output(execution)["Error"] == "NobodyDecided"
+
+
+def test_office_hours_are_counted_in_place_of_the_clock(flow, ask):
+    task, _ = ask("calendar")
+    local = task.decide_by.astimezone(ZoneInfo("Europe/Vienna"))
+    assert local.weekday() < 5
+    assert dt.time(9) <= local.time() <= dt.time(17)
+
+
+def test_what_was_approved_counts_when_the_workflow_asks_again(flow, ask):
+    before, _ = ask("carry-over")
+    flow.decides("tom", before, APPROVE)
+    again, execution = ask("carry-over")
+    assert (again.approvals, again.is_pending) == (1, True)
+    assert flow.task(before.pk).status == TaskStatus.SUPERSEDED
+    flow.decides("lea", again, APPROVE)
+    flow.answered(again)
+    assert [one["reviewer"] for one in flow.output(execution)["decidedBy"]] == ["tom", "lea"]

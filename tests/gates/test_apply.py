@@ -242,6 +242,15 @@ def test_two_who_apply_at_once_take_turns(tmp_path):
     assert Group.objects.filter(name="New").count() == 1
 
 
+def test_an_output_that_no_failure_can_carry_is_pointed_out(file):
+    said = "The output of “Approve for tonight” goes nowhere"
+    text = WRITTEN.replace("for tonight\n", "for tonight\n        verdict: reject\n")
+    file.write_text(text)
+    assert said in gates("apply", str(file))
+    file.write_text(text.replace("    linkAlone", "    onReject: success\n    linkAlone"))
+    assert said not in gates("apply", str(file))
+
+
 def test_a_file_that_is_not_there_is_said_to_be_so(db, tmp_path):
     with pytest.raises(CommandError, match="can't be read"):
         gates("apply", str(tmp_path / "nothing.yaml"))
