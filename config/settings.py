@@ -110,6 +110,9 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "approvals_cache",
+        # Beyond this many Django drops a third of them, and with it who tried how often. Each write
+        # counts them all.
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
     }
 }
 

@@ -124,5 +124,7 @@ def _plain(field: models.Field, obj: models.Model) -> Any:
 
 
 def _locked(obj: models.Model) -> models.Model:
-    """The stored row, held until the transaction ends: what is recorded as old was the old."""
-    return type(obj)._base_manager.select_for_update(of=("self",)).get(pk=obj.pk)
+    """The stored row, held until the transaction ends: what is recorded as old was the old. Tasks
+    and decisions may refer to it meanwhile."""
+    locked = type(obj)._base_manager.select_for_update(of=("self",), no_key=True)
+    return locked.get(pk=obj.pk)

@@ -21,7 +21,8 @@ from django.db.models import Model, Q
 from django.http import HttpRequest, HttpResponse
 
 from approvals.admin.on_the_record import OnTheRecord, write
-from approvals.models import User
+from approvals.decisions.retally import retally_where_they_review
+from approvals.models import Gate, User
 from approvals.people.absence import FIELDS, check_absence
 
 MANAGE_PEOPLE = "approvals.change_user"
@@ -91,6 +92,20 @@ class UserAdmin(OnTheRecord, DjangoUserAdmin):
             obj.mail_refused_at = None  # that was the old address
         super().save_model(request, obj, form, change)
 
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        person: User = form.instance
+        before = _teams_of(person)
+        super().save_related(request, form, formsets, change)
+        after = _teams_of(person)
+        if "is_active" in form.changed_data:
+            retally_where_they_review(users=[person.pk], teams=before | after)
+        else:
+            retally_where_they_review(teams=before ^ after)
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        retally_where_they_review(users=[obj.pk], teams=_teams_of(obj))
+        super().delete_model(request, obj)
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
         if request.user.is_superuser:
@@ -134,6 +149,10 @@ class UserAdmin(OnTheRecord, DjangoUserAdmin):
         return response
 
 
+def _teams_of(person: User) -> set[int]:
+    return set(person.groups.values_list("pk", flat=True))
+
+
 def _groups_within(manager: User | AnonymousUser) -> Any:
     """Groups that hold nothing that `manager` lacks."""
     assert isinstance(manager, User)
@@ -166,8 +185,9 @@ class GroupAdmin(OnTheRecord, DjangoGroupAdmin):
         return ("name", *powers, *(self.readonly_fields if obj else ()))
 
     def in_use_by(self, obj: Model) -> list[str]:
-        gates = [f"gate “{gate}”" for gate in obj.gates.all()[:5]]  # type: ignore[attr-defined]
-        return gates + super().in_use_by(obj)
+        named = Q(groups=obj) | Q(stages__groups=obj) | Q(escalate_to=obj)
+        gates = Gate.objects.filter(named).values_list("name", flat=True).distinct()[:5]
+        return [f"gate “{gate}”" for gate in gates] + super().in_use_by(obj)
 
     @admin.display(description="members")
     def members(self, obj: Group) -> str:

@@ -57,7 +57,7 @@ _SILENT = """
              JOIN approvals_gate AS g ON g.id = t.gate_id
         WHERE h.until <= statement_timestamp() AND t.heartbeat_seconds IS NOT NULL
           AND t.status = 'pending' AND g.kind = 'job'
-        FOR UPDATE OF h, t SKIP LOCKED
+        FOR UPDATE OF h SKIP LOCKED FOR NO KEY UPDATE OF t SKIP LOCKED
     ), removed AS (
         DELETE FROM approvals_heartbeat AS h USING silent WHERE h.task_id = silent.task_id
     )

@@ -106,9 +106,9 @@ def _event(one: Decision, new: ApprovalTask, old: ApprovalTask) -> AuditEvent:
 
 
 def _was_in_vain(old: ApprovalTask) -> bool:
-    """Whether the engine never got an answer for it: it ended undecided, or its step was over
-    before the answer came."""
-    if old.status == TaskStatus.APPROVED:
-        # Not joined to the locked row: who waited for the lock would see it as it was before.
-        return Callback.objects.filter(task=old).exclude(status=CallbackStatus.DELIVERED).exists()
-    return old.status in (TaskStatus.SUPERSEDED, TaskStatus.EXPIRED, TaskStatus.CANCELLED)
+    """Whether no answer of it has reached the engine: it ended without one, or its step was over
+    before it came. That a gate failed the step at its deadline is an answer, too."""
+    if old.status == TaskStatus.REJECTED:
+        return False
+    # Not joined to the locked row: who waited for the lock would see it as it was before.
+    return not Callback.objects.filter(task=old, status=CallbackStatus.DELIVERED).exists()

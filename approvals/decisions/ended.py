@@ -79,7 +79,7 @@ def hear(connection: Connection, news: Sequence[ExecutionNews]) -> int:
     )
     ends = {name: one for name, one in newest.items() if one.has_ended}
     tasks = (
-        ApprovalTask.objects.select_for_update(of=("self",))
+        ApprovalTask.objects.select_for_update(of=("self",), no_key=True)
         .pending()
         .filter(connection=connection, execution_id__in=ends)
         .only("id", "status", "stage", "deadline", "execution_id", "entered_at")
@@ -123,7 +123,9 @@ def retire_late(tasks: Sequence[ApprovalTask]) -> None:
 def forget() -> int:
     """Drop what no message can be waiting for any more; how many were dropped."""
     old = EndedExecution.objects.filter(received_at__lt=Now() - REMEMBERED)
-    return old.delete()[0]
+    # What is being heard anew at this moment stays: whoever hears holds several, in another order.
+    free = old.select_for_update(skip_locked=True).values("pk")
+    return EndedExecution.objects.filter(pk__in=free).delete()[0]
 
 
 def _not_known_yet(

@@ -41,7 +41,7 @@ def retire(task_id: UUID) -> None:
     waits any more.
     """
     task = (
-        ApprovalTask.objects.select_for_update(of=("self",))
+        ApprovalTask.objects.select_for_update(of=("self",), no_key=True)
         .only("id", "status", "stage", "deadline")
         .annotate(now=Now())
         .get(pk=task_id)
@@ -73,7 +73,7 @@ def expire_due() -> int:
     """Ask the engines about tasks past their deadline; how many were asked about."""
     with transaction.atomic():
         tasks = list(
-            ApprovalTask.objects.select_for_update(skip_locked=True, of=("self",))
+            ApprovalTask.objects.select_for_update(skip_locked=True, of=("self",), no_key=True)
             .select_related("connection")
             .pending()
             .filter(expiry_due_at__lte=Now())

@@ -47,7 +47,7 @@ def settle_reported(task_id: UUID, key: JobKey, report: Report) -> ApprovalTask:
     """
     # 1
     task = (
-        ApprovalTask.objects.select_for_update(of=("self",))
+        ApprovalTask.objects.select_for_update(of=("self",), no_key=True)
         .select_related("gate", "connection")
         .without_secrets()
         .get(pk=task_id)

@@ -21,13 +21,14 @@ from approvals.models import (
     Stage,
 )
 from approvals.notices.occasions import Kind, happened
-from approvals.people.quorum import Tally, tally
+from approvals.people.quorum import Tally, required_of, tally
 from approvals.people.roster import (
     next_stage,
-    required,
     review_rule,
+    roster,
     rule_of,
     seats_at,
+    seats_of,
     voices_of,
 )
 from approvals.states import TaskStatus
@@ -74,8 +75,8 @@ def advance(task: ApprovalTask, stage: Stage) -> AuditEvent:
     """Let a locked task go on to `stage`. The caller saves `MOVED_FIELDS` and records the event."""
     passed = str(review_rule(task.gate, task.stage)) if task.stage else task.gate.name
     close_places([task])
-    task.stage, task.approvals, task.required = stage.position, 0, required(stage)
-    task.is_narrowed = False
+    task.stage, task.approvals, task.is_narrowed = stage.position, 0, False
+    task.required = required_of(rule_of(stage), lambda: seats_of(roster(task)))
     task.claimed_by = task.claimed_at = task.escalated_at = None
     task.settles_at, task.settled_choice = None, ""
     plan_stage(task)

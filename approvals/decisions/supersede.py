@@ -201,7 +201,7 @@ def _earlier_tries(new: _Known, known: Iterable[_Known]) -> list[_Known]:
 
 def _lock(pks: set[UUID]) -> dict[UUID, ApprovalTask]:
     tasks = (
-        ApprovalTask.objects.select_for_update(of=("self",))
+        ApprovalTask.objects.select_for_update(of=("self",), no_key=True)
         .select_related("gate", "connection")
         .without_secrets()
         .defer("payload", "summary", "links")

@@ -63,7 +63,7 @@ def make_final_due() -> int:
 def make_final(task_id: UUID) -> bool:
     """Settle one task as it was decided; False if it is not due (any more)."""
     due = ApprovalTask.objects.pending().filter(pk=task_id, settles_at__lte=Now())
-    if not due.select_for_update().exists():
+    if not due.select_for_update(no_key=True).exists():
         return False
     task = lock(task_id)
     decisions = standing_of(task)

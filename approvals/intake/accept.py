@@ -40,7 +40,6 @@ from approvals.models import (
 from approvals.notices.occasions import Kind, happened
 from approvals.outside_jobs.plan import plan as plan_jobs
 from approvals.people.eligibility import find_people
-from approvals.people.roster import required
 from approvals.timers.plan import plan as plan_timers
 from approvals.tokens import digest, encrypt
 
@@ -62,7 +61,8 @@ class Acceptance:
 def accept(
     source: Source, bodies: Sequence[str | bytes], sent_at: Sequence[dt.datetime | None] = ()
 ) -> list[Acceptance]:
-    """Store a batch in one transaction; the answer has one entry a body, in the same order.
+    """Store a batch in one transaction, news before it in another; the answer has one entry a body,
+    in the same order.
 
     `sent_at`: when the queue was handed each of them, where it tells.
     """
@@ -119,10 +119,14 @@ def _accept(
         except MessageNotUnderstood as error:
             problems[position] = error
 
-    with transaction.atomic():
-        ended.take_turns(source.connection, news, list(tasks.values()))
-        if news:
+    if news:
+        # By itself: who held the tasks of what has ended, and then wanted those that a retry takes
+        # the place of, could wait crosswise with another batch. Heard twice, it changes nothing.
+        with transaction.atomic():
+            ended.take_turns(source.connection, news, [])
             ended.hear(source.connection, news)
+    with transaction.atomic():
+        ended.take_turns(source.connection, [], list(tasks.values()))
         ids = _store(list(tasks.values()))
         known = {position: ids[bytes(task.token_digest)] for position, task in tasks.items()}
         new = {at: task for at, task in tasks.items() if known[at] == task.pk}
@@ -232,11 +236,10 @@ def _task(
     token = message.token.reveal()
     _check_asked(message)
     narrowing = narrower.narrow(message, gate)
-    needed = gate.quorum if gate.needs == Gate.Needs.COUNT else required(gate)
     task = ApprovalTask(
         id=uuid7(),
         gate=gate,
-        required=narrowing.required if narrowing else needed,
+        required=narrowing.required if narrowing else narrower.required(message, gate),
         is_narrowed=narrowing is not None,
         has_places=narrowing is not None,
         form=message.form,

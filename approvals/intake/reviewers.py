@@ -1,4 +1,5 @@
-"""MESSAGE IN, who of a gate's reviewers may decide, where a message says so. Reads only."""
+"""MESSAGE IN, who of a gate's reviewers may decide, where a message says so, and how many have to.
+Reads only, of each gate once a batch."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +35,17 @@ class Narrower:
 
     people: dict[str, int]
     teams: dict[str, int]
-    _gates: dict[int, tuple[Roster, Rule]] = field(default_factory=dict)
+    _rosters: dict[int, Roster] = field(default_factory=dict)
+    _rules: dict[int, Rule] = field(default_factory=dict)
+
+    def required(self, message: IncomingMessage, gate: Gate) -> int:
+        """How many approvals pass the first stage, where the message narrows nobody."""
+        if gate.needs == Needs.COUNT:
+            return gate.quorum
+        return required_of(
+            self._rule(gate),
+            lambda: seats_of(self._without_requester(message, gate, self._roster(gate))),
+        )
 
     def narrow(self, message: IncomingMessage, gate: Gate) -> Narrowing | None:
         """None where the message leaves it to the gate; raises `MessageNotUnderstood`."""
@@ -46,14 +57,9 @@ class Narrower:
                 f"“{gate.name}” does not let messages narrow its reviewers. Tick “messages may "
                 "narrow the reviewers” at the gate, then replay."
             )
-        if gate.pk not in self._gates:
-            self._gates[gate.pk] = members(gate), rule_of(gate)
-        found, rule = self._gates[gate.pk]
+        found, rule = self._roster(gate), self._rule(gate)
         users, groups = self._permitted(asked, gate, found)
-        left = narrowed(found, users, groups)
-        requester = self.people.get(message.requested_by.casefold(), 0)
-        if gate.exclude_requester:
-            left = {pk: of for pk, of in left.items() if pk != requester}
+        left = self._without_requester(message, gate, narrowed(found, users, groups))
         needed = required_of(rule, lambda: seats_of(left))
         if not _can_pass(rule, left, needed):
             raise _bad(
@@ -61,6 +67,22 @@ class Narrower:
                 "names too few may decide. Name more of them."
             )
         return Narrowing(users, groups, needed)
+
+    def _roster(self, gate: Gate) -> Roster:
+        if gate.pk not in self._rosters:
+            self._rosters[gate.pk] = members(gate)
+        return self._rosters[gate.pk]
+
+    def _rule(self, gate: Gate) -> Rule:
+        if gate.pk not in self._rules:
+            self._rules[gate.pk] = rule_of(gate)
+        return self._rules[gate.pk]
+
+    def _without_requester(self, message: IncomingMessage, gate: Gate, found: Roster) -> Roster:
+        if not gate.exclude_requester:
+            return found
+        requester = self.people.get(message.requested_by.casefold(), 0)
+        return {pk: groups for pk, groups in found.items() if pk != requester}
 
     def _permitted(
         self, asked: Reviewers, gate: Gate, found: Roster

@@ -17,6 +17,7 @@ class Occasion(models.Model):
     class Kind(models.TextChoices):
         ARRIVED = "arrived", "A task came to their stage"
         HANDED_OVER = "handed_over", "A task was handed to them"
+        MOVED = "moved", "A colleague has their task now"
         REMINDED = "reminded", "A task still waits"
         RUNNING_OUT = "running_out", "A task is about to run out"
         ESCALATED = "escalated", "A task was escalated to them"
@@ -61,7 +62,9 @@ class Mail(models.Model):
         DROPPED = "dropped", "Not needed any more"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="mails_sent")
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="mails_sent", db_index=False
+    )
     address = models.CharField(max_length=254)
     subject = models.CharField(max_length=300, blank=True)
     status = models.CharField(max_length=10, choices=Status, default=Status.DUE)
@@ -84,6 +87,14 @@ class Mail(models.Model):
                 condition=models.Q(status__in=["bounced", "dead"]),
             ),
             models.Index("provider_id", name="mail_provider", condition=~models.Q(provider_id="")),
+            # How many somebody got lately.
+            models.Index("person", "created_at", name="mail_of_person"),
+            # What goes long after, and when the last one went out.
+            models.Index(
+                "created_at",
+                name="mail_done",
+                condition=models.Q(status__in=["sent", "dropped"]),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -136,6 +147,9 @@ class Link(models.Model):
     # Until then it decides without a sign-in, where its gate allows that.
     alone_until = models.DateTimeField(null=True)
     used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index("expires_at", name="link_expires")]
 
     def __str__(self) -> str:
         return f"Link for {self.person}"

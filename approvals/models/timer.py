@@ -13,7 +13,7 @@ class Timer(models.Model):
         ESCALATE = "escalate", "Escalate"
         RUNNING_OUT = "running_out", "Say that time is running out"
         OVERDUE = "overdue", "What the gate does at its deadline"
-        RETALLY = "retally", "Count again, since its gate was changed"
+        RETALLY = "retally", "Count again, since its gate or a team was changed"
 
     task = models.ForeignKey(ApprovalTask, models.CASCADE, related_name="timers")
     kind = models.CharField(max_length=12, choices=Kind)

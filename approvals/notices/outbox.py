@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Count, F, Max, Q
+from django.db.models import Count, F, FilteredRelation, Max, Q
 from django.db.models.functions import Now
 
 from approvals import wake
@@ -68,7 +68,7 @@ def _compose() -> int:
     notices = list(
         Notice.objects.select_for_update(skip_locked=True, of=("self",))
         .filter(person__in=people, mail=None, due_at__lte=Now(), task__settles_at=None)
-        .only("kind", "task", "person")
+        .only("kind", "task", "person", "data")
         .order_by("due_at", "created_at", "id")[:NOTICES]
     )
     wanted = still_wanted(notices)
@@ -121,9 +121,11 @@ def _mails(by_person: dict[int, list[Notice]]) -> list[Mail]:
 def _with_recent_mails(people: Iterable[int]) -> dict[int, Any]:
     lately = Q(mails_sent__created_at__gt=Now() - CALM)
     return (
+        # In the join: as a filter of each count it would read all the mails they ever got.
         User.objects.annotate(
-            recent=Count("mails_sent", filter=lately),
-            latest=Max("mails_sent__created_at", filter=lately),
+            lately=FilteredRelation("mails_sent", condition=lately),
+            recent=Count("lately"),
+            latest=Max("lately__created_at"),
             now=Now(),
         )
         .only("email", "mails")
@@ -140,7 +142,7 @@ def _calm(user: Any, notices: Sequence[Notice]) -> dt.datetime | None:
 
 def still_wanted(notices: Sequence[Notice]) -> list[Notice]:
     """Those that still tell their reader something; three queries."""
-    able = deciders(one.task_id for one in notices if one.kind in _TO_DECIDE)
+    able = deciders(one.task_id for one in notices if one.kind in (*_TO_DECIDE, Kind.MOVED))
     asked = set(
         Question.objects.filter(
             task__in={one.task_id for one in notices if one.kind == Kind.ASKED}, answered_at=None
@@ -152,6 +154,7 @@ def still_wanted(notices: Sequence[Notice]) -> list[Notice]:
         for one in notices
         if one.person_id in readers
         and (one.kind not in _TO_DECIDE or one.person_id in able.get(one.task_id, ()))
+        and (one.kind != Kind.MOVED or one.data["has"] in able.get(one.task_id, ()))
         and (one.kind != Kind.ASKED or (one.task_id, one.person_id) in asked)
     ]
 

@@ -58,7 +58,7 @@ def _next(gate: Gate) -> OutsideJob | None:
     jobs = OutsideJob.objects.select_for_update(skip_locked=True, of=("self",)).filter(
         gate=gate, claimed_at=None
     )
-    tasks = ApprovalTask.objects.select_for_update(skip_locked=True, of=("self",))
+    tasks = ApprovalTask.objects.select_for_update(skip_locked=True, of=("self",), no_key=True)
     left = jobs.order_by("task_id")
     while job := left.first():
         task = tasks.without_secrets().filter(pk=job.task_id).first()
@@ -80,7 +80,7 @@ def start_by_hand(task_id: UUID, person: Person) -> Issued:
     Whoever may settle the task may do this; raises `CannotDecide`, `ApprovalTask.DoesNotExist`.
     """
     task = (
-        ApprovalTask.objects.select_for_update(of=("self",))
+        ApprovalTask.objects.select_for_update(of=("self",), no_key=True)
         .select_related("gate")
         .without_secrets()
         .get(pk=task_id)

@@ -103,13 +103,6 @@ def voices_of(decisions: Iterable[Decision], stage: int) -> list[Voice]:
     ]
 
 
-def required(review: ReviewRule, found: Roster | None = None) -> int:
-    """How many approvals pass a stage, by its `found` reviewers or all that it names."""
-    return required_of(
-        rule_of(review), lambda: seats_of(members(review) if found is None else found)
-    )
-
-
 def out_of_reach(gate: Gate) -> str:
     """Why nobody can pass `gate`, or blank."""
     return next(filter(None, map(_problem, _stages(gate))), "")

@@ -70,7 +70,7 @@ def _fire_next() -> bool:
 def _take() -> Timer | None:
     """The longest due. A decision that can still be undone holds all timers of its task up."""
     return (
-        Timer.objects.select_for_update(of=("self", "task"), skip_locked=True)
+        Timer.objects.select_for_update(of=("self", "task"), skip_locked=True, no_key=True)
         .select_related("task")
         .only("kind", "task__status")
         .annotate(now=Now())

@@ -4,10 +4,14 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
-from approvals.models import AuditEvent, User
+from approvals.decisions.decide import decide
+from approvals.models import AuditEvent, Decision, Gate, Stage, Timer, User
+from approvals.states import TaskStatus, Verdict
+from approvals.timers import fire
 from tests.admin.conftest import form
 from tests.admin.test_configuration import change, configured
-from tests.factories import UserFactory
+from tests.conftest import OTHER_TEAM, TEAM, person
+from tests.factories import GateFactory, UserFactory, task_for
 
 STRONG = "a much longer horse battery"
 
@@ -141,3 +145,96 @@ def test_a_team_that_a_gate_names_is_not_deleted(superuser, gate, alice):
     html = superuser.post(address, {"post": "yes"}, follow=True).content.decode()
     assert "refers to it: gate “Refunds”" in html
     assert Group.objects.filter(pk=team.pk).exists()
+
+
+# --- what was counted by who is in a team --------------------------------------------------------
+
+
+@pytest.fixture
+def board(alice, bob, dora, charlie):
+    """More than half of the team of Alice, Bob and Dora."""
+    return GateFactory(groups=[TEAM], needs="majority")
+
+
+def teams_of(user, *names):
+    return [Group.objects.get(name=name).pk for name in names]
+
+
+def waits_for(task):
+    fire.due()
+    task.refresh_from_db()
+    return task.status, task.approvals, task.required
+
+
+def approve(task, user):
+    decide(task.pk, person(user), Verdict.APPROVE, via=Decision.Via.INBOX)
+
+
+def test_a_majority_is_counted_again_when_somebody_joins_a_team_or_leaves_it(
+    administrator, board, charlie, alice
+):
+    task, other = task_for(board), task_for(GateFactory(groups=[TEAM]))
+    assert waits_for(task) == (TaskStatus.PENDING, 0, 2)
+    change(administrator, charlie, groups=teams_of(charlie, TEAM, OTHER_TEAM))
+    assert not other.timers.exists()  # one approval is one, whoever may give it
+    assert waits_for(task) == (TaskStatus.PENDING, 0, 3)
+    change(administrator, charlie, groups=teams_of(charlie, OTHER_TEAM))
+    assert waits_for(task) == (TaskStatus.PENDING, 0, 2)
+    change(administrator, charlie, first_name="Carl")
+    assert not Timer.objects.exists()
+
+
+def test_what_has_a_majority_once_an_account_is_closed_goes_on(
+    administrator, board, alice, bob, dora
+):
+    extra = UserFactory(groups=[TEAM])
+    task = task_for(board)
+    approve(task, alice)
+    approve(task, bob)
+    assert waits_for(task) == (TaskStatus.PENDING, 2, 3)
+
+    change(administrator, extra, is_active="")
+
+    assert waits_for(task) == (TaskStatus.APPROVED, 2, 2)
+    settled = AuditEvent.objects.get(task=task, action="settled")
+    assert settled.data["reason"].startswith("Its gate was changed, or who reviews there")
+
+
+def test_so_does_what_waits_at_a_later_stage_when_a_person_named_there_is_deleted(
+    administrator, superuser, board, alice, bob, dora
+):
+    board.needs = "count"
+    board.save()
+    stage = Stage.objects.create(gate=board, position=1, name="Board", needs="majority")
+    people = [UserFactory() for _ in range(4)]
+    stage.users.set(people)
+    task = task_for(board)
+    approve(task, alice)
+    for one in people[:2]:
+        approve(task, one)
+    assert waits_for(task) == (TaskStatus.PENDING, 2, 3)
+
+    superuser.post(url("delete", people[3].pk), {"post": "yes"})
+
+    assert waits_for(task) == (TaskStatus.APPROVED, 2, 2)
+
+
+def test_without_a_veto_it_is_rejected_once_those_who_are_left_are_too_few(
+    administrator, alice, bob, dora
+):
+    gate = GateFactory(groups=[TEAM], quorum=2, veto=False)
+    task = task_for(gate)
+    decide(task.pk, person(alice), Verdict.REJECT, comment="No", via=Decision.Via.INBOX)
+    assert waits_for(task)[0] == TaskStatus.PENDING
+    change(administrator, bob, groups=[])
+    assert waits_for(task)[0] == TaskStatus.REJECTED
+
+
+def test_a_team_that_a_gate_names_anywhere_is_not_deleted(superuser, gate):
+    stage, later = Group.objects.create(name="Later"), Group.objects.create(name="Escalation")
+    Stage.objects.create(gate=gate, position=1, name="Board").groups.add(stage)
+    gate.escalate_to.add(later)
+    for group in (stage, later):
+        superuser.post(reverse("admin:auth_group_delete", args=[group.pk]), {"post": "yes"})
+        assert Group.objects.filter(pk=group.pk).exists()
+    assert Gate.objects.filter(escalate_to=later).exists()

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from approvals.callbacks.deliver import deliver
 from approvals.decisions.decide import decide
 from approvals.decisions.expire import retire
+from approvals.decisions.overdue import act
 from approvals.decisions.rules import can_decide
 from approvals.engines.registry import engine_for, kind_of
 from approvals.intake.accept import accept
@@ -347,6 +348,23 @@ def test_an_approval_outlives_the_timeout_of_its_step(source, carrying, alice):
     retire(old.pk)  # a heartbeat has told, before the retry's message came
     [new] = take(source, a_try(1))
     assert (status(old), new.approvals) == ([CANCELLED], 1)
+
+
+@pytest.mark.parametrize(("heard", "counts"), [(True, 0), (False, 1)])
+def test_an_approval_counts_for_the_next_try_unless_the_engine_has_heard_how_its_own_ended(
+    source, carrying, alice, heard, counts
+):
+    carrying.at_deadline, carrying.decide_within_minutes = Gate.AtDeadline.FAIL, 60
+    carrying.save()
+    token = engine_for(source.connection.config).create_step("run").reveal()
+    [old] = take(source, a_try(0, **({"taskToken": token} if heard else {})))
+    approve(old, alice)
+    assert act(old.pk)
+    assert deliver(old.callback.pk) == (CallbackStatus.DELIVERED if heard else CallbackStatus.DEAD)
+
+    [new] = take(source, a_try(1))
+
+    assert (status(old), new.status, new.approvals) == ([TaskStatus.EXPIRED], PENDING, counts)
 
 
 def test_an_approval_is_carried_on_from_try_to_try(source, carrying, alice):

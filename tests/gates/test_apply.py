@@ -1,13 +1,17 @@
 """`manage.py gates`: gates live in version control, and become what a file says, on the record."""
 
 import io
+import threading
+import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
+from django.db import transaction
 
+from approvals.admin import on_the_record
 from approvals.decisions.decide import decide
 from approvals.models import AuditEvent, Calendar, Decision, Gate, Stage, User
 from approvals.models.gate import SILENCE_APPROVES
@@ -240,6 +244,32 @@ def test_two_who_apply_at_once_take_turns(tmp_path):
         assert all(isinstance(one, str) for one in told), told
     assert Gate.objects.count() == Stage.objects.count() == 1
     assert Group.objects.filter(name="New").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_applies_while_an_administrator_saves_a_gate_comes_after_them(tmp_path):
+    file = tmp_path / "gates.yaml"
+    file.write_text("gates:\n  deploy: {name: Deploy, quorum: 3}\n")
+    gate = Gate.objects.create(slug="deploy", name="Deploy")
+    in_hand = threading.Event()
+
+    @transaction.atomic
+    def save() -> None:
+        on_the_record._locked(gate)
+        in_hand.set()
+        time.sleep(0.3)
+        Gate.objects.filter(pk=gate.pk).update(quorum=2)
+
+    def apply() -> str:
+        in_hand.wait(timeout=10)
+        return gates("apply", str(file))
+
+    saved, told = at_once(save, apply)
+
+    assert saved is None
+    assert isinstance(told, str), told
+    gate.refresh_from_db()
+    assert gate.quorum == 3
 
 
 def test_an_output_that_no_failure_can_carry_is_pointed_out(file):

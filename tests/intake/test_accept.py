@@ -6,12 +6,13 @@ import threading
 import time
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from approvals.intake import quarantine
 from approvals.intake.accept import accept
-from approvals.models import ApprovalTask, AuditEvent, Heartbeat, QuarantinedMessage
+from approvals.models import ApprovalTask, AuditEvent, Gate, Heartbeat, QuarantinedMessage
 from approvals.tokens import decrypt
 from tests.concurrency import at_once
 from tests.conftest import TEAM
@@ -87,6 +88,18 @@ def test_a_batch_is_stored_in_few_statements(source, gate, django_assert_max_num
         accept(source, [*(message(gate="refunds") for _ in range(7)), "x", "y", "z"])
     assert ApprovalTask.objects.count() == 17
     assert QuarantinedMessage.objects.count() == 3
+
+
+@pytest.mark.parametrize("needs", ["each", "majority"])
+def test_a_rule_that_counts_people_is_read_once_a_batch(source, gate, alice, bob, needs):
+    Gate.objects.update(needs=needs)
+    with CaptureQueriesContext(connection) as one:
+        accept(source, [message(gate="refunds")])
+    with CaptureQueriesContext(connection) as ten:
+        accept(source, [message(gate="refunds") for _ in range(10)])
+    assert len(ten) == len(one)
+    expected = {"each": 1, "majority": 2}[needs]
+    assert set(ApprovalTask.objects.values_list("required", flat=True)) == {expected}
 
 
 @pytest.mark.django_db(transaction=True)

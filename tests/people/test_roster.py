@@ -8,7 +8,6 @@ from approvals.people.roster import (
     members,
     next_stage,
     out_of_reach,
-    required,
     review_rule,
     roster,
     rule_of,
@@ -47,9 +46,13 @@ def test_stages_follow_each_other_whatever_gaps_their_positions_leave(gate, boar
 def test_a_majority_is_counted_from_those_who_may_decide_the_task(gate, alice, bob, dora):
     Gate.objects.update(needs="majority", exclude_requester=True)
     gate.refresh_from_db()
-    assert required(gate) == 2
     task = task_for(gate, requestedBy="dora")
     assert set(roster(task)) == {alice.pk, bob.pk}
+    assert (task.required, task_for(gate, requestedBy="eve").required) == (2, 2)
+    UserFactory(groups=[TEAM])
+    # More than half of three, or of all four.
+    assert task_for(gate, requestedBy="dora").required == 2
+    assert task_for(gate, requestedBy="eve").required == 3
 
 
 def test_a_narrowed_task_has_only_those_whom_its_message_names(gate, alice, bob, dora):
