@@ -13,6 +13,7 @@ from approvals.decisions.decide import lock
 from approvals.decisions.rules import check_has_seat, claimer
 from approvals.errors import CannotDecide
 from approvals.models import ApprovalTask, Gate
+from approvals.notices.occasions import moved
 from approvals.people.eligibility import Person
 
 CLAIM_FIELDS = ("claimed_by", "claimed_at")
@@ -43,6 +44,8 @@ def claim(task_id: UUID, person: Person, *, taken_from: int | None = None) -> Ap
     task.save(update_fields=CLAIM_FIELDS)
     taken = {"taken_from": str(before)} if before else {}
     record(event(Action.CLAIMED, task=task, actor=person.user, **taken))
+    if before:
+        moved(task, away_from=[before], to=person.user, actor=person.user)
     return task
 
 

@@ -68,7 +68,8 @@ def decide(
     `form` what was filled in, by property; `payload` all of it as the reviewer changed it; `seen`
     the digest of what they were shown (`asked.edits.digest`), which has to be what there still is;
     `batch` what was decided together; `read_seconds` how long the task had been open, if that is
-    known; `pointed_out` what the door has to say about it (`guard`), beside how fast it was.
+    known; `pointed_out` what the door says about several at once (`guard.together`), instead of
+    how fast this one was.
 
     Raises `CannotDecide` (`AlreadySettled` if somebody was first) and
     `ApprovalTask.DoesNotExist`; then nothing has changed.
@@ -88,7 +89,8 @@ def decide(
     chosen = check_choice(task, verdict, choice, comment)
     check_form(task, chosen, form)
     edits = check_payload(task, verdict, payload, seen)
-    remarks = {**guard.too_fast(task, person.user, read_seconds), **(pointed_out or {})}
+    if pointed_out is None:
+        pointed_out = guard.too_fast(task, person.user, read_seconds)
     # 3
     decision = Decision.objects.create(
         task=task,
@@ -104,7 +106,7 @@ def decide(
         via=via,
         batch=batch,
         read_seconds=read_seconds,
-        pointed_out=remarks,
+        pointed_out=pointed_out,
     )
     if edits:
         task.edited_payload = payload
@@ -122,7 +124,7 @@ def decide(
             decision=str(decision.pk),
             **({"choice": chosen.label} if chosen.key else {}),
             **({"on_behalf_of": str(decision.on_behalf_of)} if decision.on_behalf_of else {}),
-            **({"pointed_out": remarks} if remarks else {}),
+            **({"pointed_out": pointed_out} if pointed_out else {}),
         )
     ]
     if edits:
@@ -146,7 +148,7 @@ def lock(task_id: UUID) -> ApprovalTask:
     Not joined to who claimed it: who waited for the lock would see that as it was before.
     """
     return (
-        ApprovalTask.objects.select_for_update(of=("self",))
+        ApprovalTask.objects.select_for_update(of=("self",), no_key=True)
         .select_related("gate", "connection")
         .without_secrets()
         .get(pk=task_id)

@@ -16,7 +16,7 @@ from approvals.decisions.decide import lock
 from approvals.decisions.rules import check_can_decide, settled_words, standing_of
 from approvals.errors import AlreadySettled, CannotDecide
 from approvals.models import ApprovalTask, Gate, Place, User
-from approvals.notices.occasions import Kind, happened
+from approvals.notices.occasions import Kind, happened, moved
 from approvals.people.eligibility import Person, Seat, is_requester
 from approvals.people.quorum import Needs
 from approvals.people.roster import members, review_rule, roster
@@ -49,14 +49,17 @@ def recipients(task: ApprovalTask, giver: User) -> QuerySet[User]:
 
 @transaction.atomic
 def hand_over(task_id: UUID, person: Person, to: User, note: str = "") -> ApprovalTask:
-    """Give the place from which `person` would decide to `to`, who hears of it.
+    """Give the place from which `person` would decide to `to`, who hears of it, as does whoever
+    else had it or whose it is.
 
     Raises `CannotDecide` with the reason and `ApprovalTask.DoesNotExist`; then nothing changed.
     """
     task = lock(task_id)
     seat = check_can_decide(task, person)
     _check_recipient(task, seat, person.user, to)
-    _places_of(task, seat.holder).update(is_open=False)
+    places = _places_of(task, seat.holder)
+    losers = {seat.holder, *places.values_list("user", flat=True)} - {person.user.pk, to.pk}
+    places.update(is_open=False)
     if to.pk != seat.holder:
         Place.objects.create(
             task=task,
@@ -78,6 +81,7 @@ def hand_over(task_id: UUID, person: Person, to: User, note: str = "") -> Approv
     )
     record(said)
     happened(Kind.HANDED_OVER, [task], actor=person.user, person=to, by=str(person.user), note=note)
+    moved(task, away_from=User.objects.filter(pk__in=losers), to=to, actor=person.user)
     return task
 
 
@@ -101,6 +105,8 @@ def take_back(task_id: UUID, person: Person) -> ApprovalTask:
         task.claimed_by = task.claimed_at = None
     task.save(update_fields=CLAIM_FIELDS)
     record(event(Action.HANDED_OVER, task=task, actor=person.user, taken_from=str(place.user)))
+    assert place.user, "somebody sits on a place that was handed over"
+    moved(task, away_from=[place.user], to=person.user, actor=person.user)
     return task
 
 

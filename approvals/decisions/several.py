@@ -37,6 +37,7 @@ def decide_several(
     *,
     comment: str,
     batch: UUID,
+    read_seconds: float | None,
     pointed_out: Mapping[str, Any],
 ) -> list[Result]:
     """Decide up to `MOST` tasks, each with the digest of what was shown of it.
@@ -44,12 +45,16 @@ def decide_several(
     Sent a second time, the same `batch` decides nothing again and has the same results.
     """
     assert len(shown) <= MOST, "more than a request has time for"
+    same_for_all: dict[str, Any] = {
+        "comment": comment,
+        "batch": batch,
+        "read_seconds": read_seconds,
+        "pointed_out": pointed_out,
+    }
     results = []
     for task_id, seen in shown.items():
         try:
-            outcome = _decide_one(
-                task_id, seen, person, verdict, comment=comment, batch=batch, remarks=pointed_out
-            )
+            outcome = _decide_one(task_id, seen, person, verdict, **same_for_all)
         except CannotDecide as reason:
             results.append(_before(task_id, person, batch) or Result(task_id, refused=str(reason)))
         else:
@@ -59,27 +64,12 @@ def decide_several(
 
 @transaction.atomic
 def _decide_one(
-    task_id: UUID,
-    seen: str,
-    person: Person,
-    verdict: Verdict,
-    *,
-    comment: str,
-    batch: UUID,
-    remarks: Mapping[str, Any],
+    task_id: UUID, seen: str, person: Person, verdict: Verdict, **given: Any
 ) -> Outcome:
     task = lock(task_id)
     if task.is_pending and digest(task) != seen:
         raise CannotDecide("It has changed since you looked at it.")
-    return decide(
-        task_id,
-        person,
-        verdict,
-        via=Decision.Via.BULK,
-        comment=comment,
-        batch=batch,
-        pointed_out=remarks,
-    )
+    return decide(task_id, person, verdict, via=Decision.Via.BULK, **given)
 
 
 def _before(task_id: UUID, person: Person, batch: UUID) -> Result | None:

@@ -4,6 +4,8 @@ GET shows, POST decides what was shown, each task by itself.
 """
 
 import re
+from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
@@ -21,8 +23,9 @@ from approvals.errors import CannotDecide
 from approvals.inbox.address import Address
 from approvals.inbox.confirm import words_of
 from approvals.inbox.door import Request, signed_in
+from approvals.inbox.held import undo_url
 from approvals.inbox.selection import Selection, select, why_by_itself
-from approvals.inbox.sheet import Sheet
+from approvals.inbox.sheet import Sheet, read_at_least
 from approvals.models import ApprovalTask
 from approvals.states import Verdict
 
@@ -64,13 +67,18 @@ def _ask(
     status: int = 200,
 ) -> HttpResponse:
     address = Address.read(request.GET)
+    batch = batch or uuid4()
+    opened = request.POST.get("opened", "")  # asked again, it is open since it was first asked
+    if request.method != "POST":
+        opened = guard.opened_now(batch, request.user)
     context = {
         "selection": selection,
         "verdict": verdict,
         "is_rejecting": verdict == Verdict.REJECT,
         "address": address,
         "form": form,
-        "batch": batch or uuid4(),
+        "batch": batch,
+        "opened": opened,
         "alert": alert,
         "others": [_other(tasks, selection, verdict, address) for tasks in selection.others],
         "sheet": Sheet(selection.like, verdict, request.person) if selection.like else None,
@@ -108,7 +116,7 @@ def _decide(request: Request, verdict: Verdict) -> HttpResponse:
     apart = [task for task, _ in selection.apart]
     if len(groups(same)) > 1 or any(why_by_itself(task) for task in apart):
         alert = "These don't go together. Please look at them again."
-        return _ask(request, verdict, selection, form, alert=alert, status=409)
+        return _ask(request, verdict, selection, form, batch=batch, alert=alert, status=409)
     comment = form.cleaned_data.get("comment", "")
     if same and is_valid:
         try:
@@ -117,7 +125,7 @@ def _decide(request: Request, verdict: Verdict) -> HttpResponse:
             form.add_error("comment", str(reason))
     if not form.is_valid():
         return _ask(request, verdict, selection, form, batch=batch, status=422)
-    differs_in = [column.path for column in differences(same).columns] if same else []
+    read_seconds = guard.seconds_open(request.POST.get("opened", ""), batch, request.user)
     seen = {task.pk: task for task in (*free, *apart)}
     results = decide_several(
         {task_id: digest for task_id, digest in shown.items() if task_id in seen},
@@ -125,9 +133,19 @@ def _decide(request: Request, verdict: Verdict) -> HttpResponse:
         verdict,
         comment=comment,
         batch=batch,
-        pointed_out=guard.together(len(same), differs_in),
+        read_seconds=read_seconds,
+        pointed_out=_pointed_out(same, read_seconds),
     )
-    return _report(request, verdict, results, seen, selection.unknown)
+    return _report(request, verdict, results, seen, selection.unknown, batch=batch)
+
+
+def _pointed_out(tasks: Sequence[ApprovalTask], read_seconds: float | None) -> dict[str, Any]:
+    """About deciding `tasks` together: of those that were shown, the ones that are as they were."""
+    if not tasks:
+        return {}
+    found = differences(tasks)
+    differs_in = [column.path for column in found.columns]
+    return guard.together(tasks, differs_in, read_at_least(tasks, found), read_seconds)
 
 
 def _read_form(request: Request) -> tuple[dict[UUID, str], UUID | None]:
@@ -148,17 +166,27 @@ def _report(
     results: list[Result],
     tasks: dict[UUID, ApprovalTask],
     unknown: int,
+    *,
+    batch: UUID,
 ) -> HttpResponse:
-    done = [one for one in results if one.outcome]
+    done = [one.outcome for one in results if one.outcome]
     context = {
         "verdict": verdict,
         "address": Address.read(request.GET),
         "done": len(done),
+        "is_fast": any(guard.is_fast(one.decision.pointed_out) for one in done),
         "refused": len(results) - len(done) + unknown,
         "unknown": unknown,
         "results": [
-            (tasks[one.task_id], words_of(one.outcome) if one.outcome else one.refused, one.outcome)
+            (
+                tasks[one.task_id],
+                words_of(one.outcome) if one.outcome else one.refused,
+                one.outcome,
+                undo_url(one.outcome.task) if one.outcome else "",
+            )
             for one in results
         ],
+        "batch": batch,
+        "can_undo_all": len(done) > 1 and all(undo_url(one.task) for one in done),
     }
     return render(request, "inbox/bulk_done.html", context)

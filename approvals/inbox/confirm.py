@@ -135,7 +135,7 @@ def words_of(outcome: Outcome) -> str:
 
 def _kindly(outcome: Outcome) -> str:
     """A word to whoever was faster than reading takes."""
-    if "fast" not in outcome.decision.pointed_out:
+    if not guard.is_fast(outcome.decision.pointed_out):
         return ""
     then = " If it was a slip, you can undo it." if outcome.task.settles_at else ""
     return f" That was quicker than it takes to read.{then}"

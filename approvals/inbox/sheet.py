@@ -1,14 +1,15 @@
 """The door, several at once: the table of what is the same in like tasks and what is not."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from approvals.asked.choices import Choice, choice_of
-from approvals.decisions.likeness import Column, differences, digest
+from approvals.decisions.likeness import Column, Differences, differences, digest
 from approvals.inbox import markdown, payload, times
 from approvals.inbox.detail import Detail
 from approvals.models import ApprovalTask
@@ -85,6 +86,19 @@ class Sheet:
         if len({(task.approvals, task.required) for task in self.tasks}) == 1:
             return detail.on_approve
         return "some of them still need more approvals after yours."
+
+
+def read_at_least(tasks: Sequence[ApprovalTask], found: Differences) -> str:
+    """What everybody reads who reads the table of `tasks`: once what is the same in all, and of
+    each row what differs; without names, and without what is left out or folded."""
+    summaries = {task.summary for task in tasks}
+    if len(summaries) > 1:
+        summaries = {task.summary[: payload.CUT] for task in tasks}
+    values = [
+        *islice(found.same.values(), MAX_SAME),
+        *(value for column in found.columns[:MAX_COLUMNS] for value in column.values),
+    ]
+    return " ".join([*summaries, *(str(value)[: payload.CUT] for value in values)])
 
 
 def _name(path: str) -> str:

@@ -150,7 +150,7 @@ def audience(occasions: Sequence[Occasion]) -> list[tuple[Occasion, set[int]]]:
     ]
 
 
-_ALONE = (Kind.HANDED_OVER, Kind.ASKED, Kind.ANSWERED, Kind.SETTLED)
+_ALONE = (Kind.HANDED_OVER, Kind.MOVED, Kind.ASKED, Kind.ANSWERED, Kind.SETTLED)
 
 
 def _of(

@@ -27,7 +27,7 @@ RETRY = dt.timedelta(minutes=1)  # of one that failed
 DIGEST_HOUR = 8  # of the day, where they are
 
 # What can't wait for the next digest.
-URGENT = (Kind.RUNNING_OUT, Kind.ESCALATED, Kind.HANDED_OVER, Kind.ASKED)
+URGENT = (Kind.RUNNING_OUT, Kind.ESCALATED, Kind.HANDED_OVER, Kind.MOVED, Kind.ASKED)
 _NOWHERE = "django.core.mail.backends.dummy.EmailBackend"
 
 

@@ -24,7 +24,7 @@ from approvals.states import Verdict
 
 SOON = dt.timedelta(hours=1)
 MAX_SUMMARY, MAX_QUOTE, MAX_LINKS, MAX_DECISIONS = 2_000, 600, 5, 8
-TALK = (Kind.ASKED, Kind.ANSWERED)
+TALK = (Kind.ASKED, Kind.ANSWERED, Kind.MOVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Item:
 
     @cached_property
     def by(self) -> str:
-        """Who did what the notice is about."""
+        """Who did what the notice is about, or has it now."""
         return one_line(str(self.data.get("by") or ""), 60) or words.colleague()
 
     @property
@@ -224,7 +224,7 @@ class Item:
         """The one button where there is room for one, or more than a verdict is asked."""
         if self.kind == Kind.ASKED:
             return Button(words.open_and_answer(), self._page, "open")
-        if not self.address or self.kind == Kind.SETTLED:
+        if not self.address or self.kind in (Kind.SETTLED, Kind.MOVED):
             return None
         return Button(words.open_and_decide(), self.address, "open")
 

@@ -35,3 +35,9 @@ def happened(
     if rows:
         Occasion.objects.bulk_create(rows)
         wake.after_commit(TELL)
+
+
+def moved(task: ApprovalTask, *, away_from: Iterable[User], to: User, actor: User) -> None:
+    """Have those be told who had this task, or whose place it is, that `to` has it now."""
+    for loser in away_from:
+        happened(Kind.MOVED, [task], actor=actor, person=loser, by=str(to), has=to.pk)

@@ -35,7 +35,8 @@ class Reader:
         )
         self.tasks = {task.pk: task for task in tasks}
         self.holders = {task.pk: holder for task in tasks if (holder := self._holder(task))}
-        linked = {one.task_id for one in notices if one.kind != Kind.ASKED} & self.holders.keys()
+        to_decide = (one for one in notices if one.kind not in (Kind.ASKED, Kind.MOVED))
+        linked = {one.task_id for one in to_decide} & self.holders.keys()
         self.addresses: Mapping[UUID, str] = links.addresses(
             mail, [self.tasks[pk] for pk in sorted(linked)], self.user
         )

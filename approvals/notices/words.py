@@ -23,6 +23,8 @@ def subject(kind: str, title: str, by: str, outcome: str) -> str:
             return _("Approve? %(title)s") % {"title": title}
         case Kind.HANDED_OVER:
             return _("%(name)s handed you: %(title)s") % {"name": by, "title": title}
+        case Kind.MOVED:
+            return _("%(name)s has it now: %(title)s") % {"name": by, "title": title}
         case Kind.REMINDED:
             return _("Still waits for you: %(title)s") % {"title": title}
         case Kind.RUNNING_OUT:
@@ -42,6 +44,8 @@ def badge(kind: str, outcome: str) -> str:
             return _("Waits for you")
         case Kind.HANDED_OVER:
             return _("Handed over to you")
+        case Kind.MOVED:
+            return _("With a colleague now")
         case Kind.REMINDED:
             return _("Still waits for you")
         case Kind.RUNNING_OUT:
@@ -60,6 +64,10 @@ def lead(kind: str, status: str, by: str) -> str:
     match kind:
         case Kind.HANDED_OVER:
             return _("%(name)s has handed this over to you.") % {"name": by}
+        case Kind.MOVED:
+            return _(
+                "%(name)s has this now. If it waits for you all the same, it is in your inbox."
+            ) % {"name": by}
         case Kind.ESCALATED:
             return _("Nobody has decided this so far. You may decide it now, too.")
         case Kind.ASKED:
@@ -310,6 +318,8 @@ def because(kind: str, gate: str, by: str, stands_in_for: str, *, requested: boo
     match kind:
         case Kind.HANDED_OVER:
             return _("You get this because %(name)s handed it over to you.") % {"name": by}
+        case Kind.MOVED:
+            return _("You get this because it was with you before.")
         case Kind.ESCALATED:
             return _("You get this because the gate “%(gate)s” escalates to your team.") % {
                 "gate": gate

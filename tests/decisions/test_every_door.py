@@ -4,6 +4,7 @@ Each case is the same world and the same button, pressed at each door: the same 
 same words.
 """
 
+import re
 from dataclasses import dataclass
 from html import unescape
 from typing import Any, ClassVar
@@ -35,6 +36,8 @@ from approvals.states import TaskStatus, Verdict
 from tests.concurrency import at_once
 from tests.conftest import TEAM, person
 from tests.factories import GateFactory, task_for
+
+SHOWN = re.compile(r'name="shown" value="([^"]+)"')
 
 # --- doors ---------------------------------------------------------------------------------------
 
@@ -93,6 +96,29 @@ class SignedInLink(Door):
         return self.send(self.url, {"verdict": verdict, **fields})
 
 
+class LinkAlone(Door):
+    """Whoever holds the mail, signed in nowhere: the gate lets a link decide by itself."""
+
+    via = Decision.Via.LINK
+
+    def open(self) -> None:
+        self.client = Client()
+        Gate.objects.filter(pk=self.task.gate_id).update(link_alone_minutes=30)
+        self.task.gate.refresh_from_db()
+        mail = Mail.objects.create(person=self.user, address=self.user.email)
+        self.url = links.address(mail, self.task, self.user)
+        self.shown = {verdict: self._shown(verdict) for verdict in Verdict}
+
+    def _shown(self, verdict: str) -> str:
+        """What only the page holds that asks about this button; blank where there is none."""
+        page = self.client.get(self.url, {"verdict": verdict}).content.decode()
+        return "".join(SHOWN.findall(page))
+
+    def press(self, verdict: str, **fields: str) -> str:
+        shown = {"shown": self.shown.get(verdict, "")}
+        return self.send(self.url, {"verdict": verdict, **shown, **fields})
+
+
 class SeveralAtOnce(Door):
     via = Decision.Via.BULK
 
@@ -104,7 +130,7 @@ class SeveralAtOnce(Door):
         return self.send("/tasks/several/", data)
 
 
-DOORS = [Inbox, SignedInLink, SeveralAtOnce, Administration]
+DOORS = [Inbox, SignedInLink, LinkAlone, SeveralAtOnce, Administration]
 every_door = pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
 
 
@@ -206,7 +232,7 @@ def test_who_may_not_decide_reads_the_same_words(
     for verdict in Verdict:
         said = opened[user.pk].press(verdict, comment="Looked at it")
         # A link's page has that as its heading: “You have approved this”.
-        assert (words.removesuffix(" already.") if door is SignedInLink else words) in said
+        assert (words.removesuffix(" already.") if door.via == Decision.Via.LINK else words) in said
     after = refreshed(task).status, Decision.objects.count(), AuditEvent.objects.count()
     assert after == before
 

@@ -4,6 +4,7 @@ import re
 import time
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
 from hypothesis import given, strategies as st
 
@@ -171,6 +172,107 @@ def test_reading_takes_as_long_as_there_are_words_within_bounds():
 def test_outside_jobs_are_left_alone(alice):
     task = ApprovalTask(gate=Gate(kind=Gate.Kind.JOB), summary=LONG)
     assert guard.too_fast(task, alice, 0.1) == {}
+
+
+# --- how fast, several at once ---
+
+FIELD = re.compile(r'name="(shown|batch|verdict|opened)" value="([^"]+)"')
+
+
+def refunds(gate: Gate, count: int, **fields: object) -> list[ApprovalTask]:
+    """Whose table has five words a row."""
+    return [
+        task_for(gate, input={"amount": f"{n}.50", "to": f"Customer of day {n}"}, **fields)
+        for n in range(count)
+    ]
+
+
+def ask_together(web: Client, tasks: list[ApprovalTask], verdict: str = "approve") -> dict:
+    page = web.get("/tasks/several/", {"verdict": verdict, "task": [t.pk for t in tasks]})
+    return form_of(page)
+
+
+def form_of(page: HttpResponse) -> dict:
+    found = FIELD.findall(page.content.decode())
+    return dict(found) | {"shown": [value for name, value in found if name == "shown"]}
+
+
+def test_a_table_decided_faster_than_it_can_be_read_is_pointed_out_as_one(
+    gate, alice_web, time_machine
+):
+    """Twenty at once are no series by themselves."""
+    time_machine.move_to(time.time(), tick=False)
+    form = ask_together(alice_web, refunds(gate, 20, summary=LONG))
+    time_machine.shift(3)
+    page = alice_web.post("/tasks/several/", form).content.decode()
+    assert "quicker than it takes to read the table" in page
+    decisions = list(Decision.objects.all())
+    assert [one.read_seconds for one in decisions] == pytest.approx([3] * 20, abs=0.01)
+    # 150 words that are the same in all, once, and five in each of twenty rows.
+    fast = {"seconds": 3.0, "reading": 25}
+    bulk = {"bulk": {"tasks": 20, "differs_in": ["/amount", "/to"], "fast": fast}}
+    assert [one.pointed_out for one in decisions] == [bulk] * 20
+    page = alice_web.get(f"/tasks/{decisions[0].task_id}/").content.decode()
+    assert "ecided 3 s after opening a table of 20; reading it takes about 25 s" in page
+
+
+def test_who_has_read_the_table_is_left_alone(gate, alice_web, time_machine):
+    """Though no task was open by itself: what the table leaves out is not asked for."""
+    time_machine.move_to(time.time(), tick=False)
+    more = {f"more{n}": LONG for n in range(20)}
+    tasks = [task_for(gate, summary=LONG, input={"a": {"b": n}, **more}) for n in range(5)]
+    assert guard.reading_seconds(tasks[0]) == guard.LONGEST
+    form = ask_together(alice_web, tasks)
+    # The summary, and of twelve of the twenty that are the same what is not folded.
+    folded = sum(len(LONG[:280].split()) for _ in range(12)) / guard.WORDS_A_SECOND
+    time_machine.shift(15 + folded + 1)
+    assert "quicker" not in alice_web.post("/tasks/several/", form).content.decode()
+    differ = {"bulk": {"tasks": 5, "differs_in": ["/a/b"]}}
+    assert [one.pointed_out for one in Decision.objects.all()] == [differ] * 5
+
+
+def test_a_table_that_is_asked_again_was_opened_before(gate, alice_web, time_machine):
+    time_machine.move_to(time.time(), tick=False)
+    form = ask_together(alice_web, refunds(gate, 2, summary=LONG), "reject")
+    time_machine.shift(30)
+    again = alice_web.post("/tasks/several/", form)
+    assert again.status_code == 422
+    assert form_of(again)["opened"] == form["opened"]
+    other = ask_together(alice_web, [task_for(gate, input={"b": 1})])
+    mixed = form | {"shown": form["shown"] + other["shown"]}
+    again = alice_web.post("/tasks/several/", mixed)
+    assert again.status_code == 409
+    assert form_of(again)["opened"] == form["opened"]
+    time_machine.shift(1)
+    alice_web.post("/tasks/several/", form_of(again) | {"comment": "Not these"})
+    assert [one.read_seconds for one in Decision.objects.all()] == pytest.approx([31] * 2, abs=0.01)
+    assert not any("fast" in one.pointed_out["bulk"] for one in Decision.objects.all())
+
+
+def test_of_a_table_nothing_is_known_without_its_own_stamp(gate, alice_web):
+    tasks = refunds(gate, 2)
+    form = ask_together(alice_web, tasks)
+    other = ask_together(alice_web, tasks)
+    for opened in ("", "x", "0-\0", other["opened"]):
+        page = alice_web.post("/tasks/several/", form | {"opened": opened})
+        assert "quicker" not in page.content.decode()
+    assert {one.read_seconds for one in Decision.objects.all()} == {None}
+
+
+def test_a_table_is_no_part_of_a_series_and_does_not_hide_one(gate, alice_web, time_machine):
+    time_machine.move_to(time.time(), tick=False)
+    found = []
+    for _ in range(guard.SERIES):
+        alice_web.post("/tasks/several/", ask_together(alice_web, refunds(gate, 3)))
+        task = task_for(gate, summary=LONG)
+        found.append(decide_after(0.5, alice_web, task, time_machine).pointed_out)
+    assert ["series" in one for one in found] == [False] * 4 + [True]
+
+
+def test_a_table_of_outside_jobs_is_left_alone():
+    gate = Gate(kind=Gate.Kind.JOB)
+    tasks = [ApprovalTask(gate=gate, payload={"n": n}) for n in range(2)]
+    assert guard.together(tasks, ["/n"], LONG, 0.1) == {}
 
 
 def test_the_ledger_finds_what_is_pointed_out(gate, audrey, alice_web, signed_in, time_machine):

@@ -24,6 +24,7 @@ Kind = Occasion.Kind
 
 DATA: dict[str, dict[str, str]] = {
     Kind.HANDED_OVER: {"by": "Tom Berger", "note": "You know the customer."},
+    Kind.MOVED: {"by": "Tom Berger"},
     Kind.ASKED: {"by": "Tom Berger", "question": "Both lamps?"},
     Kind.ANSWERED: {"by": "Tom Berger", "question": "Both lamps?", "answer": "Yes, both."},
 }
@@ -32,6 +33,7 @@ SUBJECTS = {
     "en": {
         Kind.ARRIVED: "Approve?",
         Kind.HANDED_OVER: "Tom Berger handed you",
+        Kind.MOVED: "Tom Berger has it now",
         Kind.REMINDED: "Still waits",
         Kind.RUNNING_OUT: "Time is running out",
         Kind.ESCALATED: "Escalated",
@@ -42,6 +44,7 @@ SUBJECTS = {
     "de": {
         Kind.ARRIVED: "Genehmigen?",
         Kind.HANDED_OVER: "Tom Berger hat Ihnen übergeben",
+        Kind.MOVED: "Tom Berger kümmert sich jetzt darum",
         Kind.REMINDED: "Wartet noch",
         Kind.RUNNING_OUT: "Die Zeit läuft ab",
         Kind.ESCALATED: "eskaliert",
@@ -52,6 +55,7 @@ SUBJECTS = {
     "fr": {
         Kind.ARRIVED: "À approuver",
         Kind.HANDED_OVER: "Tom Berger vous a confié",
+        Kind.MOVED: "Tom Berger s’en charge désormais",
         Kind.REMINDED: "Vous attend toujours",
         Kind.RUNNING_OUT: "Le délai expire bientôt",
         Kind.ESCALATED: "Escaladé",
@@ -62,6 +66,7 @@ SUBJECTS = {
     "zh-hans": {
         Kind.ARRIVED: "待审批",
         Kind.HANDED_OVER: "Tom Berger 转交给您",
+        Kind.MOVED: "现由 Tom Berger 处理",
         Kind.REMINDED: "仍在等待您处理",
         Kind.RUNNING_OUT: "即将到期",
         Kind.ESCALATED: "已升级给您",
