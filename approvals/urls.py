@@ -23,6 +23,7 @@ urlpatterns = [
     # Inbox
     path("", inbox.inbox, name="inbox"),
     path("tasks/several/", bulk.several, name="several"),
+    path("tasks/several/undo/", undo.undo_several, name="undo_several"),
     path("tasks/<uuid:task_id>/", inbox.task, name="task"),
     path("tasks/<uuid:task_id>/decide/", confirm.decide, name="decide"),
     path("tasks/<uuid:task_id>/undo/", undo.undo, name="undo"),

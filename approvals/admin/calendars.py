@@ -8,34 +8,93 @@ from django.core.exceptions import ValidationError
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from approvals.admin.json_field import JsonField
 from approvals.admin.on_the_record import OnTheRecord
+from approvals.gates.keys import span_of_day
 from approvals.models import Calendar
 from approvals.models.calendar import WEEKDAYS
-from approvals.timers.business import check_calendar
+from approvals.timers.business import check_calendar, hours_of
+
+
+class ListField(forms.CharField):
+    """A list that people write as a text, which `said` is of what is stored."""
+
+    def said(self, value: list[Any]) -> str:
+        raise NotImplementedError
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if isinstance(value, str) else self.said(value or [])
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(self.prepare_value(initial), data)
+
+
+class SpansField(ListField):
+    """The hours of one weekday, as documents write them: 09:00-12:00, 13:00-17:00."""
+
+    def __init__(self, day: str, label: str) -> None:
+        widget = forms.TextInput(attrs={"class": "vTextField"})
+        super().__init__(label=label, required=False, max_length=200, widget=widget)
+        self.day = day
+
+    def said(self, value: list[Any]) -> str:
+        return spans(value, "-")
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value).replace("–", "-")
+        try:
+            found = [span_of_day(one) for one in text.split(",") if one.strip()]
+            hours_of(Calendar(hours={self.day: found}))
+        except ValueError as problem:
+            raise forms.ValidationError(str(problem)) from None
+        except ValidationError as problem:
+            raise forms.ValidationError(problem.messages) from None
+        return found
+
+
+class DaysField(ListField):
+    """Days, one a line."""
+
+    def said(self, value: list[Any]) -> str:
+        return "\n".join(map(str, value))
+
+    def clean(self, value: Any) -> Any:
+        return super().clean(value).replace(",", " ").split()
 
 
 class CalendarForm(forms.ModelForm):
-    hours = JsonField(
-        empty={},
-        label="Working hours",
-        help_text='By weekday: {"mon": [["09:00", "12:00"], ["13:00", "17:00"]]}. '
-        "A day that is not there is free.",
-    )
-    closed = JsonField(
-        empty=[], rows=3, label="Also closed on", help_text='A list of days: ["2026-12-24"].'
+    mon = SpansField("mon", "Monday")
+    tue = SpansField("tue", "Tuesday")
+    wed = SpansField("wed", "Wednesday")
+    thu = SpansField("thu", "Thursday")
+    fri = SpansField("fri", "Friday")
+    sat = SpansField("sat", "Saturday")
+    sun = SpansField("sun", "Sunday")
+    closed = DaysField(
+        label="Also closed on",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4, "class": "vTextField"}),
+        help_text="Days such as 2026-12-24, one a line.",
     )
 
     instance: Calendar
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for day in WEEKDAYS:
+            self.initial[day] = self.instance.hours.get(day, [])
+
     def _post_clean(self) -> None:
+        if not self.errors:
+            said = {day: self.cleaned_data[day] for day in WEEKDAYS}
+            self.instance.hours = {day: found for day, found in said.items() if found}
         super()._post_clean()  # type: ignore[misc]
         if self.errors:
             return
         try:
             check_calendar(self.instance)
         except ValidationError as error:
-            self.add_error(None, error)
+            for name, problems in error.message_dict.items():
+                self.add_error(name if name in self.fields else None, problems)
 
 
 @admin.register(Calendar)
@@ -43,22 +102,29 @@ class CalendarAdmin(OnTheRecord):
     form = CalendarForm
     list_display = ("name", "time_zone", "country", "week")
     search_fields = ("name",)
-    readonly_fields = ("week",)
     fieldsets = (
         (None, {"fields": ("name", "time_zone")}),
-        ("Working hours", {"fields": ("hours", "week")}),
-        ("Days off", {"fields": ("country", "subdivision", "closed")}),
+        (
+            "Working hours",
+            {
+                "fields": WEEKDAYS,
+                "description": "Spans such as 09:00-12:00, 13:00-17:00, up to 24:00. A day left "
+                "blank is free.",
+            },
+        ),
+        ("Days off", {"fields": (("country", "subdivision"), "closed")}),
     )
 
-    @admin.display(description="the week, as it is stored")
+    @admin.display(description="working hours")
     def week(self, calendar: Calendar) -> SafeString | str:
         """Such as “Mon 09:00–12:00, 13:00–17:00”, a line a day."""
         lines = [
-            (day.capitalize(), ", ".join("–".join(span) for span in calendar.hours[day]))
+            (day.capitalize(), spans(calendar.hours[day], "–"))
             for day in WEEKDAYS
             if calendar.hours.get(day)
         ]
         return format_html_join("\n", "<div>{} {}</div>", lines) or "No day"
 
-    def get_changeform_initial_data(self, request: Any) -> dict[str, Any]:
-        return {"hours": Calendar().hours, **super().get_changeform_initial_data(request)}
+
+def spans(found: list[list[str]], dash: str) -> str:
+    return ", ".join(dash.join(span) for span in found)

@@ -14,6 +14,7 @@ from approvals.asked.decision_form import DecisionForm
 from approvals.decisions.decide import decide
 from approvals.decisions.rules import NOT_OFFERED, check_can_decide, check_choice
 from approvals.errors import CannotDecide
+from approvals.inbox.detail import Detail
 from approvals.models import ApprovalTask, Decision
 from approvals.people.eligibility import Person
 
@@ -48,7 +49,15 @@ def decide_view(
         except CannotDecide as reason:
             form.add_error("comment", str(reason))
     if request.method != "POST" or not form.is_valid():
-        context = {**each, "title": choice.label, "task": task, "form": form, "choice": choice}
+        detail = Detail(task, person)
+        context = {
+            **each,
+            "title": choice.label,
+            "task": task,
+            "form": form,
+            "choice": choice,
+            "effect": detail.on_reject if choice.is_rejecting else detail.on_approve,
+        }
         status = 422 if request.method == "POST" else 200
         return TemplateResponse(request, "admin/approvals/decide.html", context, status=status)
     try:

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.utils import flatten
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -31,25 +32,32 @@ class GateForm(forms.ModelForm):
     instance: Gate
 
     form = JsonField(
-        empty={},
-        help_text="A JSON Schema (an object with flat properties) of what approving asks for. "
-        "Blank: what the message brings, if anything.",
+        empty={}, help_text="A JSON Schema of what approving asks for. Blank: as the message says."
     )
     choices = JsonField(
         empty=[],
-        help_text="More than two ways to decide, each with its own output: "
-        '[{"key": "tonight", "label": "Approve for tonight", "verdict": "approve", '
-        '"output": {"at": "22:00"}}].',
+        help_text="More ways to decide than two: "
+        '[{"key": "tonight", "label": "Approve for tonight", "verdict": "approve"}].',
     )
     editable = JsonField(
         empty=[],
         rows=3,
         label="Payload that may be changed",
-        help_text='A list of JSON Pointers, such as ["/amount"]; [""] for all of it.',
+        help_text='JSON Pointers: ["/amount"]; [""] for all of it.',
     )
 
     class Meta:
         widgets = {"silence": forms.TextInput(attrs={"class": "vTextField"})}
+        help_texts = {
+            "kind": "",
+            "own_reviewers": "To some of those named here. Otherwise such messages go to "
+            "quarantine.",
+            "output_key": "For definitions that read one key, such as “$.Payload”.",
+            "link_alone_minutes": "The lesser protection: whoever holds the mail can decide, "
+            "once. Blank: never.",
+            "heartbeat_seconds": "Where neither message nor definition says it.",
+            "timeout_seconds": "The same.",
+        }
 
     def _post_clean(self) -> None:
         """The rules of a gate, once its own fields are right."""
@@ -71,14 +79,15 @@ class GateAdmin(WithKeys):
     search_fields = ("name", "slug")
     filter_horizontal = ("groups", "users", "escalate_to")
     prepopulated_fields = {"slug": ("name",)}
+    # The sections of docs/gates.md. Later stages come after the second (gate/change_form.html).
     fieldsets = (
         (None, {"fields": ("name", "slug", "description", "kind")}),
         (
             "Who",
             {
                 "fields": (
-                    *("groups", "users", "needs", "quorum", "veto", "exclude_requester"),
-                    *("own_reviewers", "hand_over"),
+                    *("groups", "users", ("needs", "quorum"), "veto", "exclude_requester"),
+                    "own_reviewers",
                 )
             },
         ),
@@ -86,7 +95,11 @@ class GateAdmin(WithKeys):
             "What is asked",
             {
                 "fields": (
-                    *("approve_label", "reject_label", "reason", "form", "choices", "editable"),
+                    ("approve_label", "reject_label"),
+                    "reason",
+                    "form",
+                    "choices",
+                    "editable",
                 )
             },
         ),
@@ -94,25 +107,30 @@ class GateAdmin(WithKeys):
             "When",
             {
                 "fields": (
-                    *("calendar", "remind_after_minutes", "remind_every_minutes"),
+                    *("calendar", ("remind_after_minutes", "remind_every_minutes")),
                     *("warn_before_minutes", "escalate_after_minutes", "escalate_to"),
-                    *("decide_within_minutes", "at_deadline", "silence", "undo_seconds"),
+                    *(("decide_within_minutes", "at_deadline"), "silence", "undo_seconds"),
                 )
             },
         ),
-        ("Mails and links", {"fields": ("mails", "link_hours", "link_alone_minutes")}),
-        ("What goes back", {"fields": ("on_reject", "reject_error", "output_key")}),
+        ("Mails and links", {"fields": ("mails", ("link_hours", "link_alone_minutes"))}),
+        ("Absence and working together", {"fields": ("hand_over",)}),
         (
-            "Where messages do not say",
-            {"fields": ("heartbeat_seconds", "timeout_seconds")},
+            "What goes back, and to a retry",
+            {
+                "fields": (
+                    *(("on_reject", "reject_error"), "output_key", "carries_over"),
+                    ("heartbeat_seconds", "timeout_seconds"),
+                )
+            },
         ),
-        ("When the workflow asks anew", {"fields": ("carries_over",)}),
         # Shown for such gates alone (static/admin/countersign.css).
         (
             "Outside jobs",
-            {"classes": ("for-job",), "fields": ("job_silence_seconds", "job_key_hours")},
+            {"classes": ("for-job",), "fields": (("job_silence_seconds", "job_key_hours"),)},
         ),
     )
+    always_open = (None, "Who", "Outside jobs")
     keys_title = "Runners' keys"
     keys_lead = "What runners show to claim the jobs of this gate, until it is revoked."
     keys_have_names = True
@@ -120,6 +138,27 @@ class GateAdmin(WithKeys):
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         """Messages call a gate by its slug: it must not follow a new name."""
         return {} if obj else dict(self.prepopulated_fields)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Folded where all of it is as by default; never what was sent and refused."""
+        return [
+            (title, options if self._is_open(request, obj, title, options) else _folded(options))
+            for title, options in super().get_fieldsets(request, obj)
+        ]
+
+    def get_inline_instances(self, request: HttpRequest, obj: Any = None) -> Any:
+        stages = super().get_inline_instances(request, obj)
+        if request.method != "POST" and not (obj and obj.stages.exists()):
+            for inline in stages:
+                inline.classes = ("collapse",)
+        return stages
+
+    def _is_open(self, request: HttpRequest, obj: Any, title: Any, options: Any) -> bool:
+        if title in self.always_open or request.method == "POST":
+            return True
+        return obj is not None and any(
+            _says_something(obj, name) for name in flatten(options["fields"])
+        )
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
@@ -155,3 +194,16 @@ class GateAdmin(WithKeys):
 
     def revoke_key(self, key: JobKey, actor: User) -> None:
         keys.revoke(key, actor)
+
+
+def _folded(options: Any) -> dict[str, Any]:
+    return {**options, "classes": ("collapse",)}
+
+
+def _says_something(gate: Gate, name: str) -> bool:
+    """Whether a field is otherwise than by default."""
+    field = Gate._meta.get_field(name)
+    value = getattr(gate, name)
+    if field.many_to_many:
+        return bool(value.exists())
+    return bool(value != field.get_default())  # type: ignore[union-attr]

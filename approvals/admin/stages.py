@@ -63,7 +63,7 @@ class StageInline(admin.StackedInline):
     form = StageForm
     formset = StageFormSet
     filter_horizontal = ("groups", "users")
-    fields = (("position", "name"), "groups", "users", ("needs", "quorum", "veto"))
+    fields = (("position", "name"), "groups", "users", ("needs", "quorum"), "veto")
     extra = 1  # without JavaScript there is no button for more
     verbose_name_plural = "Later stages"
 

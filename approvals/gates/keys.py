@@ -160,12 +160,11 @@ def _strictly(value: Any, ordered: bool) -> Any:
 def _read_hours(value: Any) -> dict[str, list[list[str]]]:
     if not isinstance(value, dict):
         raise ValueError("Write the hours by weekday, such as mon: [09:00-17:00].")
-    return {
-        str(day): [_span_of_day(span) for span in _texts(spans)] for day, spans in value.items()
-    }
+    return {str(day): [span_of_day(span) for span in _texts(spans)] for day, spans in value.items()}
 
 
-def _span_of_day(text: str) -> list[str]:
+def span_of_day(text: str) -> list[str]:
+    """“09:00-17:00” as the calendar keeps it; whether those are times, `timers.business` says."""
     since, dash, until = (part.strip() for part in text.partition("-"))
     if not dash:
         raise ValueError(f"“{text}” is not a span of the day. Write it as 09:00-17:00.")

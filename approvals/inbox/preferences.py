@@ -2,6 +2,7 @@
 
 import zoneinfo
 from functools import lru_cache
+from typing import cast
 
 from django import forms
 from django.contrib import messages
@@ -12,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from approvals.inbox.door import Request, signed_in
-from approvals.inbox.together import Colleague
+from approvals.inbox.whom import Colleague, suggestions
 from approvals.models import User
 from approvals.people.absence import FIELDS, delegates, doubts, set_absence, standing_in_for
 
@@ -64,7 +65,11 @@ class AbsenceForm(forms.ModelForm):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self.fields["delegate"].queryset = delegates(self.instance)  # type: ignore[attr-defined]
+        self.whom.queryset = delegates(self.instance)
+
+    @property
+    def whom(self) -> Colleague:
+        return cast(Colleague, self.fields["delegate"])
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -76,7 +81,8 @@ def preferences(request: Request) -> HttpResponse:
         mine.save(update_fields=PreferencesForm.Meta.fields)
         messages.success(request, "Saved.")
         return redirect("preferences")
-    return _page(request, form, AbsenceForm(instance=request.user))
+    away = AbsenceForm(instance=request.user)
+    return suggestions(request, away.whom, "delegate") or _page(request, form, away)
 
 
 @require_POST

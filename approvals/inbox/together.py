@@ -4,6 +4,7 @@ GET gives a form, POST acts; the rules are those of `decisions/`.
 """
 
 from collections.abc import Callable
+from typing import cast
 from uuid import UUID
 
 from django import forms
@@ -17,24 +18,15 @@ from django_htmx.http import retarget, trigger_client_event
 
 from approvals.decisions import ask as asking, claim as claiming, hand_over as handing
 from approvals.errors import CannotDecide
-from approvals.inbox import times
 from approvals.inbox.address import Address
 from approvals.inbox.confirm import DECIDED
 from approvals.inbox.detail import Detail, find_task
 from approvals.inbox.door import Request, signed_in, wants_part
 from approvals.inbox.views import task_page, task_part
+from approvals.inbox.whom import Colleague, suggestions
 from approvals.models import ApprovalTask, Gate, Question, User
 
 MAX_NOTE = 2_000
-
-
-class Colleague(forms.ModelChoiceField):
-    def label_from_instance(self, user: User) -> str:  # type: ignore[override]
-        name = str(user) if str(user) == user.username else f"{user} ({user.username})"
-        if not user.is_away:
-            return name
-        until = f" until {times.clock(user.away_until)}" if user.away_until else ""
-        return f"{name}, away{until}"
 
 
 class PersonForm(forms.Form):
@@ -49,7 +41,11 @@ class PersonForm(forms.Form):
 
     def __init__(self, data: object, people: "QuerySet[User]") -> None:
         super().__init__(data)  # type: ignore[arg-type]
-        self.fields["person"].queryset = people  # type: ignore[attr-defined]
+        self.whom.queryset = people
+
+    @property
+    def whom(self) -> Colleague:
+        return cast(Colleague, self.fields["person"])
 
 
 class HandOverForm(PersonForm):
@@ -79,6 +75,8 @@ def hand_over(request: Request, task_id: UUID) -> HttpResponse:
     if not people.exists():
         return _refused(request, task_id, "Nobody else reviews here, so it can't be handed over.")
     form = HandOverForm(request.POST if request.method == "POST" else None, people)
+    if found := suggestions(request, form.whom, "person"):
+        return found
     if request.method != "POST" or not form.is_valid():
         return _ask_for(request, detail.task, form, "hand_over")
     to = form.cleaned_data["person"]
@@ -136,6 +134,8 @@ def ask(request: Request, task_id: UUID) -> HttpResponse:
         return _refused(request, task_id, why)
     people = asking.colleagues(detail.task, request.user)
     form = AskForm(request.POST if request.method == "POST" else None, people)
+    if found := suggestions(request, form.whom, "person"):
+        return found
     if request.method != "POST" or not form.is_valid():
         return _ask_for(request, detail.task, form, "ask")
     whom = form.cleaned_data["person"]

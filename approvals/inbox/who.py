@@ -2,7 +2,8 @@
 who could not be away. Reads only; the number of queries does not grow with the people."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.http import Http404, HttpResponse
@@ -17,7 +18,7 @@ from approvals.errors import CannotDecide
 from approvals.inbox import times
 from approvals.inbox.detail import find_task, sees_who
 from approvals.inbox.door import Request, signed_in
-from approvals.inbox.stages import needed
+from approvals.inbox.stages import Way, needed
 from approvals.models import ApprovalTask, Decision, Gate, Place, ReviewRule, User
 from approvals.people.eligibility import Person, Seat, is_requester, places_of
 from approvals.people.roles import SEE_EVERY_TASK
@@ -48,14 +49,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """One stage: what it needs, whether that can be had, and from whom."""
+    """One stage: what it needs, whether that can be had, and from whom. `state`: of one task, here,
+    later or passed, of which no more than `needs` is told."""
 
+    number: int  # in the order of the gate
     name: str
     needs: str
-    verdict: str
-    tone: str  # of the verdict
-    rows: list[Row]
-    hidden: int
+    verdict: str = ""
+    tone: str = ""  # of the verdict
+    rows: Sequence[Row] = ()
+    hidden: int = 0
+    state: str = ""
 
 
 @require_safe
@@ -64,16 +68,14 @@ def of_gate(request: Request, slug: str) -> HttpResponse:
     gate = get_object_or_404(Gate, slug=slug)
     if gate.pk not in request.person.gates and not request.user.has_perm(SEE_EVERY_TASK):
         raise Http404("There is no such gate, or it does not name you.")
+    # A task that is thought up: nobody requested it and nobody has said anything.
+    task = ApprovalTask(gate=gate, status=TaskStatus.PENDING)
+    task.standing_kept = []  # type: ignore[attr-defined]
     crowd = Crowd(gate)
-    stages: list[tuple[int, ReviewRule]] = [(0, gate)]
-    if gate.kind != Gate.Kind.JOB:
-        stages += [(one.position, one) for one in gate.stages.prefetch_related("groups")]
-    desks = []
-    for position, rule in stages:
-        # A task that is thought up: nobody requested it and nobody has said anything.
-        task = ApprovalTask(gate=gate, stage=position, status=TaskStatus.PENDING)
-        task.standing_kept = []  # type: ignore[attr-defined]
-        desks.append(_desk(task, rule, crowd, []))
+    desks = [
+        _desk(_at(task, at), rule, crowd, [], number)
+        for number, (at, rule) in enumerate(Way(task, []).rules, 1)
+    ]
     return render(request, "inbox/who.html", {"gate": gate, "desks": desks})
 
 
@@ -88,13 +90,39 @@ def of_task(request: Request, task_id: UUID) -> HttpResponse:
         return render(request, "inbox/who.html", {**context, "settled": settled_words(task)})
     decisions = standing_of(task)
     task.standing_kept = decisions  # type: ignore[attr-defined]
-    rule = review_rule(task.gate, task.stage)
-    desk = _desk(task, rule, Crowd(task.gate, task), decisions)
-    return render(request, "inbox/who.html", {**context, "desks": [desk]})
+    return render(request, "inbox/who.html", {**context, "desks": _desks(task, decisions)})
+
+
+def _desks(task: ApprovalTask, decisions: list[Decision]) -> list[Desk]:
+    """Where the task is, then where it will come to, then what it has passed."""
+    crowd, way = Crowd(task.gate, task), Way(task, decisions)
+    here = review_rule(task.gate, task.stage)
+    found = []
+    for number, ((at, rule), line) in enumerate(zip(way.rules, way.lines, strict=True), 1):
+        if rule != here and at < task.stage:
+            found.append(Desk(number, line.name, line.sentence, state="passed"))
+            continue
+        there, state = (task, "here") if rule == here else (_at(task, at), "later")
+        found.append(replace(_desk(there, rule, crowd, decisions, number), state=state))
+    order = ("here", "later", "passed")
+    return sorted(found, key=lambda desk: order.index(desk.state))
+
+
+def _at(task: ApprovalTask, stage: int) -> ApprovalTask:
+    """`task` as it comes to a stage: no place is given there, and nobody is on it."""
+    there = copy(task)
+    there.stage, there.settles_at = stage, None
+    there.has_places = there.is_narrowed = False
+    there.claimed_by = there.escalated_at = None
+    return there
 
 
 def _desk(
-    task: ApprovalTask, rule: ReviewRule, crowd: Crowd, decisions: Sequence[Decision]
+    task: ApprovalTask,
+    rule: ReviewRule,
+    crowd: Crowd,
+    decisions: Sequence[Decision],
+    number: int,
 ) -> Desk:
     rows = [row for user in crowd.users.values() if (row := _row(task, user, crowd, decisions))]
     rows.sort(key=lambda row: list(TONES).index(row.state))
@@ -106,6 +134,7 @@ def _desk(
     elif rule.needs == ReviewRule.Needs.MAJORITY:
         needs += f" Now that is {stands.required}."
     return Desk(
+        number=number,
         name="First reviewers" if rule is task.gate else str(rule),
         needs=needs,
         verdict=_verdict(found, [row.user for row in rows if row.state == "away"]),

@@ -1,5 +1,7 @@
 """OPERATIONS, the page: what is stuck, and a button for each. Acts through the outboxes alone."""
 
+from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 from django.contrib import messages
@@ -45,46 +47,46 @@ def show(request: HttpRequest) -> HttpResponse:
 @permission_required(OPERATE, raise_exception=True)
 @require_POST
 def send_again(request: Request, callback_id: UUID) -> HttpResponse:
-    if outbox.replay(callback_id, actor=request.user):
-        messages.success(request, "It is being sent again.")
-    else:
-        messages.info(request, "There was nothing to send again: it has moved on meanwhile.")
-    return redirect("operations")
+    is_due = outbox.replay(callback_id, actor=request.user)
+    return _sent_again(request, is_due, "It is being sent again.")
 
 
 @login_required
 @permission_required(OPERATE, raise_exception=True)
 @require_POST
 def set_aside(request: Request, callback_id: UUID) -> HttpResponse:
-    form = ReasonForm(request.POST)
-    if not form.is_valid():
-        messages.error(request, "Say why it is set aside: it goes on the record.")
-    elif outbox.set_aside(callback_id, reason=form.cleaned_data["reason"], actor=request.user):
-        messages.success(request, "Set aside. It stays on the record.")
-    else:
-        messages.info(request, "There was nothing to set aside: it has moved on meanwhile.")
-    return redirect("operations")
+    return _set_aside(request, partial(outbox.set_aside, callback_id))
 
 
 @login_required
 @permission_required(OPERATE, raise_exception=True)
 @require_POST
 def send_mail_again(request: Request, mail_id: UUID) -> HttpResponse:
-    if mails.send_again(mail_id, actor=request.user):
-        messages.success(request, "It is being sent again, if it still tells its reader something.")
-    else:
-        messages.info(request, "There was nothing to send again: it has moved on meanwhile.")
-    return redirect("operations")
+    is_due = mails.send_again(mail_id, actor=request.user)
+    said = "It is being sent again, if it still tells its reader something."
+    return _sent_again(request, is_due, said)
 
 
 @login_required
 @permission_required(OPERATE, raise_exception=True)
 @require_POST
 def set_mail_aside(request: Request, mail_id: UUID) -> HttpResponse:
+    return _set_aside(request, partial(mails.set_aside, mail_id))
+
+
+def _sent_again(request: Request, is_due: bool, said: str) -> HttpResponse:
+    if is_due:
+        messages.success(request, said)
+    else:
+        messages.info(request, "There was nothing to send again: it has moved on meanwhile.")
+    return redirect("operations")
+
+
+def _set_aside(request: Request, act: Callable[..., bool]) -> HttpResponse:
     form = ReasonForm(request.POST)
     if not form.is_valid():
         messages.error(request, "Say why it is set aside: it goes on the record.")
-    elif mails.set_aside(mail_id, reason=form.cleaned_data["reason"], actor=request.user):
+    elif act(reason=form.cleaned_data["reason"], actor=request.user):
         messages.success(request, "Set aside. It stays on the record.")
     else:
         messages.info(request, "There was nothing to set aside: it has moved on meanwhile.")

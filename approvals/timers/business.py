@@ -140,7 +140,7 @@ def _day(name: str, pairs: object) -> tuple[tuple[int, int], ...]:
         found = tuple(sorted((_minutes(a), _minutes(b)) for a, b in pairs))  # type: ignore[attr-defined]
     except (TypeError, ValueError):
         raise ValidationError(
-            {"hours": f"“{name}”: write pairs such as [[“09:00”, “12:00”], [“13:00”, “17:00”]]."}
+            {"hours": f"“{name}”: write spans such as 09:00-12:00, 13:00-17:00."}
         ) from None
     if any(begins >= ends for begins, ends in found):
         raise ValidationError({"hours": f"“{name}”: hours end after they begin, by 24:00 at most."})

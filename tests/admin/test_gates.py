@@ -1,6 +1,7 @@
 """A gate's policy is configured in one form, by rules; a gate for outside jobs gives out keys."""
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -11,7 +12,6 @@ from approvals.admin.gates import GateAdmin
 from approvals.decisions.decide import decide
 from approvals.models import AuditEvent, Calendar, Decision, Gate, JobKey, Stage
 from approvals.states import Verdict
-from tests.admin.conftest import form
 from tests.admin.test_configuration import change, configured
 from tests.conftest import person
 from tests.factories import GateFactory, task_for
@@ -189,13 +189,99 @@ def test_whoever_is_in_every_team_is_mentioned(administrator, gate, charlie, ali
     assert "Alice is in every team of “Refunds” and can pass it alone" in html
 
 
+def hours(calendar, **days):
+    """The calendar's page sent with these hours."""
+    url = reverse("admin:approvals_calendar_change", args=[calendar.pk])
+
+    def send(administrator):
+        return administrator.post(url, form_of_calendar(administrator.get(url), **days))
+
+    return send
+
+
+def form_of_calendar(page, **changes):
+    """What a browser would send: lists are texts there."""
+    fields = page.context["adminform"].form
+    return {name: fields[name].value() or "" for name in fields.fields} | changes
+
+
 def test_calendars_are_configured_on_the_record(administrator, ada):
     add = reverse("admin:approvals_calendar_add")
     page = administrator.get(add)
-    administrator.post(add, form(page, name="Vienna", time_zone="Europe/Vienna", closed=""))
+    shown = form_of_calendar(page)
+    assert (shown["mon"], shown["sun"]) == ("09:00-17:00", "")
+    wanted = {"name": "Vienna", "time_zone": "Europe/Vienna", "fri": "09:00-12:00, 13:00–15:00"}
+    wanted |= {"closed": "2026-12-24\n2026-12-31"}
+    administrator.post(add, shown | wanted)
     calendar = Calendar.objects.get()
     assert calendar.hours["mon"] == [["09:00", "17:00"]]
-    assert calendar.closed == []
+    assert calendar.hours["fri"] == [["09:00", "12:00"], ["13:00", "15:00"]]
+    assert "sun" not in calendar.hours
+    assert calendar.closed == ["2026-12-24", "2026-12-31"]
     assert configured().data["object"] == "Vienna"
-    page = administrator.get(reverse("admin:approvals_calendar_change", args=[calendar.pk]))
-    assert "<div>Mon 09:00–17:00</div>" in page.content.decode()
+    hours(calendar, tue="", closed="")(administrator)
+    calendar.refresh_from_db()
+    assert "tue" not in calendar.hours
+    assert calendar.closed == []
+    assert set(configured().data["changes"]) == {"working hours", "also closed on"}
+    listed = administrator.get(reverse("admin:approvals_calendar_changelist")).content.decode()
+    assert "<div>Fri 09:00–12:00, 13:00–15:00</div>" in listed
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"mon": "9 to 5"}, "“9 to 5” is not a span of the day. Write it as 09:00-17:00."),
+        ({"mon": "9-17"}, "“mon”: write spans such as 09:00-12:00"),
+        ({"mon": "17:00-09:00"}, "“mon”: hours end after they begin"),
+        ({"mon": "09:00-12:00, 11:00-13:00"}, "“mon”: hours overlap"),
+        ({"mon": "\0"}, "Null characters"),
+        (dict.fromkeys(("mon", "tue", "wed", "thu", "fri"), ""), "It is never open."),
+        ({"closed": "Christmas"}, "Write days such as 2026-12-24."),
+        ({"country": "XX"}, "No holidays are known"),
+    ],
+)
+def test_hours_that_make_no_sense_are_refused_beside_their_day(administrator, wrong, said):
+    calendar = Calendar.objects.create(name="Office")
+    answer = hours(calendar, **wrong)(administrator)
+    assert answer.status_code == 200
+    errors = answer.context["adminform"].form.errors
+    assert said in str(errors)
+    assert set(errors) <= {*wrong, "__all__"}
+    assert not AuditEvent.objects.filter(action="configured").exists()
+
+
+# --- what is folded ------------------------------------------------------------------------------
+
+
+def folded(page):
+    """The titles of the groups that are closed until somebody opens them."""
+    html = page.content.decode()
+    return re.findall(r"<details><summary>\s*<h2[^>]*>\s*([^<]+?)\s*</h2>", html)
+
+
+def test_what_is_as_by_default_is_folded_and_nothing_else(administrator, gate, charlie):
+    all_of_it = ["Later stages", "What is asked", "When", "Mails and links",
+                 "Absence and working together", "What goes back, and to a retry"]  # fmt: skip
+    assert folded(administrator.get(url("add"))) == all_of_it
+    assert folded(administrator.get(url("change", gate.pk))) == all_of_it
+    Gate.objects.update(undo_seconds=5, hand_over="nobody", carries_over=True)
+    Stage.objects.create(gate=gate, position=1, name="Security")
+    page = administrator.get(url("change", gate.pk))
+    assert folded(page) == ["What is asked", "Mails and links"]
+    Gate.objects.update(undo_seconds=0)
+    gate.escalate_to.add(charlie.groups.get())
+    assert "When" not in folded(administrator.get(url("change", gate.pk)))
+
+
+def test_nothing_that_was_sent_and_refused_is_folded(administrator, gate):
+    refused = change(administrator, gate, approve_label="", undo_seconds=5)
+    assert refused.status_code == 200
+    assert folded(refused) == []
+
+
+def test_later_stages_stand_behind_the_first_reviewers(administrator, gate):
+    html = administrator.get(url("change", gate.pk)).content.decode()
+    marks = [html.index(one) for one in ('id="id_users"', 'id="stages-group"', 'id="id_reason"')]
+    assert marks == sorted(marks)
+    assert html.count('id="stages-group"') == 1

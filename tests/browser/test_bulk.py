@@ -100,3 +100,22 @@ def test_on_a_phone_without_javascript(tasks, alice, browser, live_server, let_i
     expect(page.get_by_role("heading", name="2 rejected")).to_be_visible()
     assert ApprovalTask.objects.filter(status=TaskStatus.REJECTED).count() == 2
     context.close()
+
+
+def test_all_of_it_is_taken_back_on_a_phone_without_javascript(
+    tasks, alice, browser, live_server, let_in
+):
+    Gate.objects.update(undo_seconds=120)
+    context = browser.new_context(viewport=PHONE, java_script_enabled=False)
+    page = context.new_page()
+    let_in(context, alice)
+    picked = "&".join(f"task={task.pk}" for task in tasks[:3])
+    page.goto(f"{live_server.url}/tasks/several/?verdict=approve&{picked}")
+    page.get_by_role("button", name="Approve 3").click()
+    expect(page.get_by_role("button", name="Undo: Refund")).to_have_count(3)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.get_by_role("button", name="Undo all 3").click()
+    expect(page.get_by_role("heading", name="3 taken back")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert not ApprovalTask.objects.exclude(settles_at=None).exists()
+    context.close()

@@ -119,6 +119,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "admin": ("ada", "/admin/"),
     "admin, gates": ("ada", "/admin/approvals/gate/"),
     "admin, a gate": ("ada", "/admin/approvals/gate/{gate}/change/"),
+    "admin, a calendar": ("ada", "/admin/approvals/calendar/add/"),
     "admin, a source": ("ada", "/admin/approvals/source/{source}/change/"),
     "admin, a connection": ("ada", "/admin/approvals/connection/{connection}/change/"),
     "admin, tasks": ("ada", "/admin/approvals/approvaltask/"),

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from approvals.models import ApprovalTask, Gate, Question, User
 from tests.browser.test_for_everybody import PHONE
 from tests.conftest import TEAM
-from tests.factories import GateFactory, task_for
+from tests.factories import GateFactory, UserFactory, task_for
 
 
 @pytest.fixture
@@ -123,3 +123,54 @@ def test_preferences_are_for_everybody(
         page.goto(f"{live_server.url}/preferences/")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         look(page, name)
+
+
+@pytest.fixture
+def crowd(alice: User) -> None:
+    """Too many for a select."""
+    User.objects.bulk_create(User(username=f"p{n}", first_name="Pat") for n in range(60))
+    for name in ("anna1", "anna2"):
+        UserFactory(username=name, first_name="Anna", last_name="von Hohenberg-Schwarzenfeld")
+
+
+def test_of_many_people_those_are_suggested_whose_name_one_writes(
+    task: ApprovalTask, alice: User, crowd: None, page: Page, live_server: Any, let_in: Any,
+    complaints: list[str],
+) -> None:  # fmt: skip
+    let_in(page.context, alice)
+    page.goto(f"{live_server.url}/tasks/{task.pk}/")
+    page.keyboard.press("q")
+    whom = page.get_by_role("dialog").get_by_label("To whom")
+    expect(whom).to_be_focused()
+    whom.press_sequentially("hohen")
+    suggested = page.locator("#whom-found option")
+    expect(suggested).to_have_count(2)
+    whom.fill(suggested.nth(1).get_attribute("value") or "")
+    page.get_by_role("dialog").get_by_label("Question").fill("Is it?")
+    look(page, "ask-by-name")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("No answer yet.")).to_be_visible()
+    assert Question.objects.get().asked.username == "anna2"
+    assert complaints == []
+
+
+def test_a_name_of_two_is_asked_about_without_javascript_on_a_phone(
+    task: ApprovalTask, alice: User, crowd: None, browser: Browser, live_server: Any, let_in: Any
+) -> None:
+    context = browser.new_context(java_script_enabled=False, viewport=PHONE)
+    let_in(context, alice)
+    page = context.new_page()
+    page.goto(f"{live_server.url}/tasks/{task.pk}/hand-over/")
+    page.get_by_label("To whom").fill("Anna von Hohenberg-Schwarzenfeld")
+    page.get_by_label("Note").fill("You know the customer.")
+    page.get_by_role("button", name="Hand over").click()
+    expect(page.get_by_text("Several people are called so.")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    if folder := os.environ.get("LOOK_AT"):
+        page.screenshot(path=Path(folder) / "which-phone.png")
+    page.get_by_label("To whom").select_option(value="(anna2)")
+    page.get_by_role("button", name="Hand over").click()
+    handed = page.get_by_text("You handed this to Anna von Hohenberg-Schwarzenfeld.")
+    expect(handed.first).to_be_visible()
+    assert task.places.get().user.username == "anna2"
+    context.close()

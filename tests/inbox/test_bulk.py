@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from approvals.decisions.decide import decide
+from approvals.decisions.undo import make_final_due
 from approvals.models import ApprovalTask, AuditEvent, Decision, Gate, Place
 from approvals.states import TaskStatus, Verdict
 from tests.conftest import TEAM, person
@@ -236,3 +237,67 @@ def test_values_of_a_message_are_text(gate, web):
     page = ask(web, tasks)
     assert nasty not in page.content.decode()
     assert nasty not in web.post(URL, form_on(page)).content.decode()
+
+
+UNDO = "/tasks/several/undo/"
+
+
+def held(web: Client, gate: Gate, count: int) -> tuple[Any, dict[str, Any]]:
+    """What was said of so many that are decided together and can still be undone; and the form."""
+    Gate.objects.update(undo_seconds=60)
+    form = form_on(ask(web, refunds(gate, count)))
+    return web.post(URL, form), form
+
+
+def test_each_that_can_still_be_undone_offers_it(gate, web):
+    done, _ = held(web, gate, 2)
+    addresses = re.findall(r'action="(/tasks/[0-9a-f-]{36}/undo/)"', done.content.decode())
+    assert len(addresses) == 2
+    assert text(done).count("The workflow hears of it at") == 2
+    assert web.post(addresses[0]).status_code == 302
+    [first, second] = ApprovalTask.objects.order_by("id")
+    assert first.settles_at is None
+    assert second.settles_at
+
+
+def test_all_of_them_are_taken_back_at_once_and_only_once(gate, web):
+    done, form = held(web, gate, 3)
+    assert "Undo all 3" in text(done)
+    back = web.post(UNDO, {"batch": form["batch"]})
+    assert "3 taken back" in text(back)
+    assert not ApprovalTask.objects.exclude(settles_at=None).exists()
+    assert AuditEvent.objects.filter(action="undone").count() == 3
+    again = web.post(UNDO, {"batch": form["batch"]}, follow=True)
+    assert "Nothing of it is left to be taken back." in text(again)
+    assert AuditEvent.objects.filter(action="undone").count() == 3
+
+
+def test_whatever_has_become_final_meanwhile_is_reported(gate, web):
+    _, form = held(web, gate, 2)
+    first = ApprovalTask.objects.order_by("id").first()
+    ApprovalTask.objects.filter(pk=first.pk).update(settles_at=timezone.now())
+    make_final_due()
+    back = text(web.post(UNDO, {"batch": form["batch"]}))
+    assert "1 taken back, 1 not" in back
+    assert "Too late to undo: Alice has already approved this." in back
+    assert statuses() == [TaskStatus.APPROVED, TaskStatus.PENDING]
+
+
+def test_where_some_are_final_at_once_all_can_not_be_undone_together(gate, web):
+    Gate.objects.update(quorum=2, undo_seconds=60)
+    tasks = refunds(gate, 2)
+    page = text(web.post(URL, form_on(ask(web, tasks))))
+    assert "2 approved" in page
+    assert "Undo" not in page
+
+
+def test_nobody_takes_back_what_somebody_else_decided(gate, web, bob, signed_in):
+    _, form = held(web, gate, 2)
+    answer = signed_in(bob).post(UNDO, {"batch": form["batch"]})
+    assert answer.status_code == 302
+    assert ApprovalTask.objects.exclude(settles_at=None).count() == 2
+
+
+@pytest.mark.parametrize("batch", ["", "x", "\0"])
+def test_an_undo_that_makes_no_sense_is_refused(batch, web):
+    assert web.post(UNDO, {"batch": batch}).status_code == 400

@@ -139,3 +139,48 @@ def test_many_at_once_sit_where_each_of_them_does(gate, alice, bob, charlie, dor
     assert [user.username for user in found.alone] == {
         "nobody": ["alice"], "reviewers": ["alice"], "anybody": [],
     }[hand_over]  # fmt: skip
+
+
+def test_a_task_shows_where_it_is_first_then_what_comes_then_what_it_has_passed(
+    web, alice, bob, charlie
+):
+    gate = GateFactory(groups=[TEAM], hand_over="anybody")
+    for position, (name, team) in enumerate(
+        (("Security", OTHER_TEAM), ("Board", "Board"), ("Both", TEAM)), 1
+    ):
+        stage = Stage.objects.create(gate=gate, position=position, name=name)
+        stage.groups.set([Group.objects.get_or_create(name=team)[0]])
+    task = task_for(gate)
+    html = of(web, task)
+    places = [html.index(name) for name in ("1. First", "2. Security", "3. Board", "4. Both")]
+    assert places == sorted(places)
+    assert html.count(">Now<") == 1
+    assert html.count(">Later<") == 3
+    decide(task.pk, person(alice), Verdict.APPROVE, via=Decision.Via.INBOX)
+    ApprovalTask.objects.update(claimed_by=charlie, claimed_at=timezone.now(), has_places=True)
+    Place.objects.create(task=task, user=bob, why=Place.Why.HANDED, stands_for=charlie)
+    html = of(web, task)
+    places = [html.index(name) for name in ("2. Security", "3. Board", "4. Both", "1. First")]
+    assert places == sorted(places)
+    here, board, both, passed = html.split("<section")[1:]
+    assert "Now" in here
+    assert "once Charlie lets go of it" in row(here, "Bob")
+    assert "Nobody is named here." in board
+    assert "Nobody can pass this: 1 approval would be missing." in board
+    assert "Has decided an earlier stage" in row(both, "Alice")
+    # What holds here holds no longer there.
+    assert "Charlie" not in row(both, "Bob")
+    assert "Can decide" in row(both, "Bob")
+    assert "Passed" in passed
+    assert "Approved by Alice." in passed
+    assert "who-row" not in passed
+
+
+def test_a_later_stage_can_be_decided_by_whoever_the_message_does_not_name(web, alice, bob):
+    gate = GateFactory(groups=[TEAM], own_reviewers=True)
+    stage = Stage.objects.create(gate=gate, position=1, name="Board")
+    stage.users.set([bob])
+    html = of(web, task_for(gate, reviewers={"users": ["alice"]}))
+    here, later = html.split("<section")[1:]
+    assert "Is not asked" in row(here, "Bob")
+    assert "Can decide" in row(later, "Bob")

@@ -33,6 +33,7 @@ SIGN_IN = 302  # to the sign-in, checked below
 OURS: dict[str, tuple[int, ...]] = {
     "": (SIGN_IN, 200, 200, 200, 200, 200),
     "tasks/several/": (SIGN_IN, *[400] * 5),  # it wants a verdict
+    "tasks/several/undo/": (405,) * 6,
     "tasks/<uuid:task_id>/": (SIGN_IN, 404, 200, 200, 200, 200),
     "tasks/<uuid:task_id>/payload.json": (SIGN_IN, 404, 200, 200, 200, 200),
     # Asking to decide what is not theirs to decide: the page, with the reason.
@@ -229,6 +230,7 @@ POSTS = {
     "admin/approvals/approvaltask/<uuid:task_id>/decide/": ({"verdict": "approve"}, set()),
     "tasks/<uuid:task_id>/decide/": ({"verdict": "approve"}, {"reviewer"}),
     "tasks/<uuid:task_id>/undo/": ({}, set()),  # nothing is decided yet
+    "tasks/several/undo/": ({"batch": "{message_id}"}, set()),  # nor by this form
     "links/(?P<fingerprint>[0-9a-f]{64})/": ({"verdict": "approve"}, {"reviewer"}),
     "tasks/<uuid:task_id>/key/": ({}, set()),  # a task that waits for people needs no key
     "tasks/<uuid:task_id>/hand-over/": ({"person": "{colleague}"}, {"reviewer"}),

@@ -75,11 +75,11 @@ def test_a_calendar_that_is_hardly_ever_open_does_not_loop():
         ({"hours": {}}, "never open"),
         ({"hours": ["mon"]}, "by day"),
         ({"hours": {"monday": [["09:00", "17:00"]]}}, "by day"),
-        ({"hours": {"mon": [["9", "17:00"]]}}, "pairs such as"),
-        ({"hours": {"mon": [[9, 17]]}}, "pairs such as"),
-        ({"hours": {"mon": 5}}, "pairs such as"),
+        ({"hours": {"mon": [["9", "17:00"]]}}, "spans such as"),
+        ({"hours": {"mon": [[9, 17]]}}, "spans such as"),
+        ({"hours": {"mon": 5}}, "spans such as"),
         ({"hours": {"mon": [["17:00", "09:00"]]}}, "end after they begin"),
-        ({"hours": {"mon": [["09:00", "24:01"]]}}, "pairs such as"),
+        ({"hours": {"mon": [["09:00", "24:01"]]}}, "spans such as"),
         ({"hours": {"mon": [["09:00", "12:00"], ["11:59", "17:00"]]}}, "overlap"),
         ({"country": "XX"}, "No holidays are known"),
         ({"country": "DE", "subdivision": "ZZ"}, "has no part"),
@@ -152,8 +152,9 @@ minutes = st.integers(0, 3_000)
 def test_adding_in_two_steps_is_adding_at_once_and_more_is_never_earlier(calendar, start, a, b):
     one = add(calendar, start, a)
     both = add(calendar, start, a + b)
-    assert add(calendar, one, b) == both
     assert start <= one <= both
+    if both < start + LONGEST:  # nothing is later than that, counted from either start
+        assert add(calendar, one, b) == both
     assert add(calendar, start + b * MINUTE, a) >= one
 
 
