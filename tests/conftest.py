@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db.backends.postgresql.operations import DatabaseOperations
-from django.test import Client
+from django.test import Client, TransactionTestCase
 
 from approvals.inbox import context
 from approvals.models import Gate, Source, User
 from approvals.people.eligibility import Person
 from approvals.people.roles import ADMINISTRATORS, AUDITORS, OPERATORS
+from tests.emptying import emptier
 from tests.factories import GateFactory, SourceFactory, UserFactory
 
 
@@ -27,23 +27,12 @@ def pytest_configure() -> None:
 TEAM, OTHER_TEAM = "Payments", "Platform"
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _record_may_be_emptied_between_tests() -> Iterator[None]:
-    """The record refuses TRUNCATE, which is how transactional tests clean up behind themselves."""
-    flush = DatabaseOperations.execute_sql_flush
-
-    def without_triggers(self: DatabaseOperations, sql_list: list[str]) -> None:
-        flush(
-            self,
-            [
-                "SET session_replication_role = replica",
-                *sql_list,
-                "SET session_replication_role = DEFAULT",
-            ],
-        )
-
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    with django_db_blocker.unblock():
+        empty = emptier()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "execute_sql_flush", without_triggers)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
         yield
 
 

@@ -2,6 +2,7 @@
 
 An embedded PostgreSQL (durability off) and Valkey are started once, in the process that was
 called, and inherited by xdist's workers. `DATABASE_URL` and `BROKER_URL` replace them where given.
+How the tests are shared out among those is here too.
 """
 
 import os
@@ -12,6 +13,9 @@ from pathlib import Path
 import pytest
 
 _services = ExitStack()
+
+# What starts real processes and waits for them: begun last, one such test would be waited for.
+_LONG = ("bench", "browser", "demo", "flow", "processes")
 
 # Fixed, so that a failure can be looked at again; never used outside tests.
 _SETTINGS = {
@@ -55,6 +59,17 @@ def _start() -> None:
 
 if "PYTEST_XDIST_WORKER" not in os.environ:
     _start()
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: one more than there are cores, since much of the time is spent waiting."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.parent.name not in _LONG)
 
 
 @pytest.hookimpl(trylast=True)

@@ -19,6 +19,7 @@ def test_stages_are_added_without_javascript(gate, ada, charlie, browser: Browse
     let_in(context, ada)
     page = context.new_page()
     page.goto(f"{live_server.url}/admin/approvals/gate/{gate.pk}/change/")
+    page.locator("summary", has_text="Later stages").click()
     page.locator("#id_stages-0-position").fill("1")
     page.locator("#id_stages-0-name").fill("Security")
     page.locator("#id_stages-0-groups").select_option(label="Platform")
