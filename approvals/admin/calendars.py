@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
@@ -114,6 +115,16 @@ class CalendarAdmin(OnTheRecord):
         ),
         ("Days off", {"fields": (("country", "subdivision"), "closed")}),
     )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Who may only look reads the week: a field of a day is none of the model's."""
+        if self.has_change_permission(request, obj) or obj is None:
+            return self.fieldsets
+        names, _, days_off = self.fieldsets
+        return (names, (None, {"fields": ("week",)}), days_off)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("week", *super().get_readonly_fields(request, obj))
 
     @admin.display(description="working hours")
     def week(self, calendar: Calendar) -> SafeString | str:

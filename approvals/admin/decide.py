@@ -49,14 +49,13 @@ def decide_view(
         except CannotDecide as reason:
             form.add_error("comment", str(reason))
     if request.method != "POST" or not form.is_valid():
-        detail = Detail(task, person)
         context = {
             **each,
             "title": choice.label,
             "task": task,
             "form": form,
             "choice": choice,
-            "effect": detail.on_reject if choice.is_rejecting else detail.on_approve,
+            "effect": Detail(task, person).effect_of(choice),
         }
         status = 422 if request.method == "POST" else 200
         return TemplateResponse(request, "admin/approvals/decide.html", context, status=status)

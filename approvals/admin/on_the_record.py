@@ -51,6 +51,7 @@ class OnTheRecord(admin.ModelAdmin):
         return {}
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        _locked(obj)  # before the table is: who applies a file takes rows first, too
         gone = {label: [value, None] for label, value in self.snapshot_of(obj).items() if value}
         write(request, obj, "deleted", gone)
         super().delete_model(request, obj)

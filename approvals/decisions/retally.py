@@ -26,8 +26,10 @@ WHY = "Its gate was changed, or who reviews there, and what was said so far deci
 _PLAN = """
     INSERT INTO approvals_timer (task_id, kind, at)
     SELECT id, 'retally', statement_timestamp() + interval '10 ms' * greatest(0, turn - 1000)
-      FROM (SELECT id, row_number() OVER (ORDER BY approvals = 0, id) AS turn
-              FROM approvals_approvaltask WHERE gate_id = ANY(%s) AND status = 'pending') t
+      FROM (SELECT id, row_number() OVER (ORDER BY NOT EXISTS (
+                           SELECT FROM approvals_decision d
+                            WHERE d.task_id = t.id AND d.withdrawn_at IS NULL), id) AS turn
+              FROM approvals_approvaltask t WHERE gate_id = ANY(%s) AND status = 'pending') t
      ORDER BY id
     ON CONFLICT (task_id, kind) DO UPDATE SET at = EXCLUDED.at
 """

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from approvals.decisions.decide import Outcome, decide, lock
 from approvals.decisions.likeness import digest
@@ -42,7 +43,8 @@ def decide_several(
 ) -> list[Result]:
     """Decide up to `MOST` tasks, each with the digest of what was shown of it.
 
-    Sent a second time, the same `batch` decides nothing again and has the same results.
+    Sent a second time, the same `batch` decides nothing again and has the same results; nor does it
+    decide what was taken back meanwhile.
     """
     assert len(shown) <= MOST, "more than a request has time for"
     same_for_all: dict[str, Any] = {
@@ -67,6 +69,8 @@ def _decide_one(
     task_id: UUID, seen: str, person: Person, verdict: Verdict, **given: Any
 ) -> Outcome:
     task = lock(task_id)
+    if _of_batch(task_id, person, given["batch"]).filter(withdrawn_at__isnull=False).exists():
+        raise CannotDecide("You have taken this back.")
     if task.is_pending and digest(task) != seen:
         raise CannotDecide("It has changed since you looked at it.")
     return decide(task_id, person, verdict, via=Decision.Via.BULK, **given)
@@ -74,6 +78,10 @@ def _decide_one(
 
 def _before(task_id: UUID, person: Person, batch: UUID) -> Result | None:
     """What the same form has done already, if it has."""
-    mine = Decision.objects.standing().filter(reviewer=person.user, batch=batch, task=task_id)
+    mine = _of_batch(task_id, person, batch).filter(withdrawn_at=None)
     decision = mine.select_related("task__gate").defer(*_SECRET).first()
     return Result(task_id, Outcome(decision.task, decision)) if decision else None
+
+
+def _of_batch(task_id: UUID, person: Person, batch: UUID) -> QuerySet[Decision]:
+    return Decision.objects.filter(task=task_id, reviewer=person.user, batch=batch)

@@ -56,10 +56,6 @@ def buttons(task: ApprovalTask) -> list[Button]:
     ]
 
 
-def labels(task: ApprovalTask, *, rejecting: bool) -> str:
-    return " / ".join(one.label for one in choices_of(task) if one.is_rejecting is rejecting)
-
-
 def said(task: ApprovalTask, decision: Decision) -> Said:
     schema = form_of(task)
     form = decision.form or {}

@@ -5,6 +5,7 @@ GET shows, POST decides what was shown, each task by itself.
 
 import re
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
@@ -68,8 +69,9 @@ def _ask(
 ) -> HttpResponse:
     address = Address.read(request.GET)
     batch = batch or uuid4()
-    opened = request.POST.get("opened", "")  # asked again, it is open since it was first asked
-    if request.method != "POST":
+    # The same table, asked again, is open since it was first asked.
+    opened = request.POST.get("opened", "")
+    if status != HTTPStatus.UNPROCESSABLE_ENTITY:
         opened = guard.opened_now(batch, request.user)
     context = {
         "selection": selection,

@@ -82,6 +82,7 @@ def _ask(
         "detail": detail,
         "form": form,
         "choice": choice,
+        "effect": detail.effect_of(choice),
         "address": Address.read(request.GET),
         # Of the page that led here; without one it is not known how long it was read.
         "opened": (request.POST or request.GET).get("opened", ""),

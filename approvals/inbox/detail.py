@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
-from approvals.asked.choices import choices_of
+from approvals.asked.choices import Choice, choices_of
 from approvals.asked.edits import digest, payload_of
 from approvals.decisions import guard
 from approvals.decisions.rules import check_can_decide
@@ -38,7 +38,7 @@ from approvals.models import (
 )
 from approvals.people.eligibility import Person, Seat
 from approvals.people.roles import SEE_EVERY_TASK
-from approvals.states import CallbackStatus, Verdict
+from approvals.states import CallbackStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,14 +284,6 @@ class Detail:
         return asked.buttons(self.task)
 
     @property
-    def approve_labels(self) -> str:
-        return asked.labels(self.task, rejecting=False)
-
-    @property
-    def reject_labels(self) -> str:
-        return asked.labels(self.task, rejecting=True)
-
-    @property
     def sees_who(self) -> bool:
         return sees_who(self.person, self.task)
 
@@ -300,17 +292,24 @@ class Detail:
         return Way(self.task, self.decisions)
 
     @property
-    def on_approve(self) -> str:
-        output = ", without an output of the job" if self.is_job else ""
-        [choice, *_] = [one for one in choices_of(self.task) if one.verdict == Verdict.APPROVE]
-        end = f"{self.workflow} goes on{output}"
-        return self.way.after_approval(self.person, self.seat, choice.key, end)
+    def effects(self) -> list[tuple[str, str]]:
+        """What each choice leads to, approving ones first; labels of the same end together."""
+        found: dict[tuple[bool, str], list[str]] = {}
+        for choice in sorted(choices_of(self.task), key=lambda one: one.is_rejecting):
+            end = choice.is_rejecting, self.effect_of(choice)
+            found.setdefault(end, []).append(choice.label)
+        return [(" / ".join(labels), effect) for (_, effect), labels in found.items()]
 
-    @property
-    def on_reject(self) -> str:
+    def effect_of(self, choice: Choice) -> str:
+        return self.way.after(self.person, self.seat, choice, self._end(choice))
+
+    def _end(self, choice: Choice) -> str:
+        if not choice.is_rejecting:
+            output = ", without an output of the job" if self.is_job else ""
+            return f"{self.workflow} goes on{output}"
         if not self.is_job and self.gate.on_reject == Gate.OnReject.SUCCESS:
-            return f"{self.workflow} goes on with approved: false."
-        return f"the step fails with {self.gate.reject_error}."
+            return f"{self.workflow} goes on with approved: false"
+        return f"the step fails with {self.gate.reject_error}"
 
     @property
     def workflow(self) -> str:

@@ -101,7 +101,7 @@ _OVERVIEW = f"""
                     CROSS JOIN LATERAL (SELECT {_PROBE}) t
                     LIMIT %(limit)s) x),
            {_COUNT.format(gates="people", where="t.status = 'pending'")},
-           {_COUNT.format(gates="gates", where="t.settled_at IS NOT NULL")},
+           {_COUNT.format(gates="all", where="t.settled_at IS NOT NULL")},
            {_COUNT.format(gates="jobs", where="t.status = 'pending'")}
       FROM approvals_gate mine
      WHERE mine.id = ANY(%(gates)s)
@@ -159,6 +159,7 @@ def overview(person: Person) -> Overview:
     params = _about(person) | {
         "limit": COUNT_CAP,
         "people": _gates_on(Tab.TEAM, person),
+        "all": _gates_on(Tab.DONE, person),
         "jobs": _gates_on(Tab.JOBS, person),
     }
     gates, counts = [], dict.fromkeys((Tab.MINE, Tab.TEAM, Tab.DONE, Tab.JOBS), 0)

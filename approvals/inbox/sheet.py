@@ -81,10 +81,9 @@ class Sheet:
             )
 
     def _effect(self, detail: Detail) -> str:
-        if self.choice.is_rejecting:
-            return detail.on_reject
-        if len({(task.approvals, task.required) for task in self.tasks}) == 1:
-            return detail.on_approve
+        alike = len({(task.approvals, task.required) for task in self.tasks}) == 1
+        if alike or self.choice.is_rejecting:
+            return detail.effect_of(self.choice)
         return "some of them still need more approvals after yours."
 
 

@@ -1,5 +1,5 @@
-"""The door, one task in full: its way through the stages of its gate, and where an approval of
-this reviewer's would take it. Reads only."""
+"""The door, one task in full: its way through the stages of its gate, and where a decision of this
+reviewer's would take it. Reads only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ from functools import cache, cached_property
 from django.template.defaultfilters import pluralize
 from django.utils.text import get_text_list
 
+from approvals.asked.choices import Choice
 from approvals.models import ApprovalTask, Decision, Gate, ReviewRule
 from approvals.people.eligibility import Person, Seat
 from approvals.people.quorum import Tally, tally
-from approvals.people.roster import rule_of, seats_at, voices_of
+from approvals.people.roster import Roster, roster, rule_of, seats_at, voices_of
 from approvals.states import TaskStatus, Verdict
 
 Needs = ReviewRule.Needs
@@ -50,18 +51,21 @@ class Way:
     def lines(self) -> list[Line]:
         return [self._line(position, rule) for position, rule in self.rules]
 
-    def after_approval(self, person: Person, seat: Seat | None, choice: str, end: str) -> str:
-        """What approving leads to, as a sentence; `end` is what the last approval leads to."""
+    def after(self, person: Person, seat: Seat | None, choice: Choice, end: str) -> str:
+        """What `choice` leads to, as a sentence; `end` is what it leads to where it settles."""
         mine = Decision(
             task=self.task,
             reviewer=person.user,
             on_behalf_of_id=seat.holder if seat and seat.holder != person.user.pk else None,
             for_groups=None if seat is None or seat.groups is None else list(seat.groups),
             stage=self.task.stage,
-            verdict=Verdict.APPROVE,
-            choice=choice,
+            verdict=choice.verdict,
+            choice=choice.key,
         )
         found = self._tally([*self.decisions, mine])
+        if choice.is_rejecting:
+            lost = found.outcome == TaskStatus.REJECTED
+            return f"{end}." if lost else "it is rejected once it can’t get its approvals any more."
         if found.outcome == TaskStatus.REJECTED:
             return "it is rejected, since too many have chosen otherwise."
         following = next((rule for at, rule in self.rules if at > self.task.stage), None)
@@ -79,7 +83,12 @@ class Way:
 
     def _tally(self, decisions: Sequence[Decision]) -> Tally:
         voices = voices_of(decisions, self.task.stage)
-        return tally(rule_of(self._here), voices, cache(lambda: seats_at(self.task, decisions)))
+        seats = cache(lambda: seats_at(self.task, decisions, self._roster))
+        return tally(rule_of(self._here), voices, seats)
+
+    @cached_property
+    def _roster(self) -> Roster:
+        return roster(self.task)
 
     def _line(self, position: int, rule: ReviewRule) -> Line:
         name = "First reviewers" if rule is self.task.gate else str(rule)

@@ -78,17 +78,19 @@ def name_of(user: User) -> str:
 
 
 def called(people: "QuerySet[User]", text: str) -> list[User]:
-    """Whoever has this user name, email or name, or just the user name behind it in brackets."""
+    """Whoever has this user name, email or name; or a user name in brackets, behind their name if
+    anything: what is suggested, and not changed since."""
     text = _clean(text)
     if found := _USER_NAME.search(text):
-        return list(people.filter(username=found[1]))
+        named = people.filter(username=found[1])
+        return [user for user in named if text in (f"({user.username})", _clean(name_of(user)))]
     wanted = Q(username__iexact=text) | Q(email__iexact=text) | Q(full_name__iexact=text)
     return list(people.annotate(full_name=_FULL_NAME).filter(wanted)[: FOUND + 1])
 
 
 def like(people: "QuerySet[User]", text: str) -> list[User]:
     """Whoever's names hold all of these words; one more than `FOUND` at most."""
-    words = _clean(text).split()
+    words = re.sub(r"[()]", " ", _clean(text)).split()
     if not words:
         return []
     for word in words[:8]:

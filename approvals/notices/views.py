@@ -180,6 +180,7 @@ def _ask(
         "action": request.path,
         "choices": choices_of(detail.task),
         "choice": choice,
+        "effect": detail.effect_of(choice) if choice else "",
         "form": form,
         "shown": _shown_of(found, choice) if choice and is_alone else "",
     }

@@ -75,10 +75,13 @@ def seats_of(found: Roster) -> Seats:
     return Seats(len(found), Counter(group for groups in found.values() for group in groups))
 
 
-def seats_at(task: ApprovalTask, decisions: Iterable[Decision]) -> Seats:
+def seats_at(
+    task: ApprovalTask, decisions: Iterable[Decision], found: Roster | None = None
+) -> Seats:
     """Who may decide `task` at its stage after its standing `decisions`. Where others have joined
-    them, nothing is lost before all is said."""
-    found = roster(task)
+    them, nothing is lost before all is said. `found`: its `roster`, if that was read before."""
+    if found is None:
+        found = roster(task)
     outside: Counter[int] = Counter()
     for one in decisions:
         if one.stage != task.stage:

@@ -5,6 +5,7 @@ import re
 import subprocess
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from approvals.admin.examples import ASK
@@ -14,7 +15,7 @@ from approvals.models import AuditEvent, Calendar, Decision, Gate, JobKey, Stage
 from approvals.states import Verdict
 from tests.admin.test_configuration import change, configured
 from tests.conftest import person
-from tests.factories import GateFactory, task_for
+from tests.factories import GateFactory, UserFactory, task_for
 
 
 def url(page, *args):
@@ -226,6 +227,16 @@ def test_calendars_are_configured_on_the_record(administrator, ada):
     assert set(configured().data["changes"]) == {"working hours", "also closed on"}
     listed = administrator.get(reverse("admin:approvals_calendar_changelist")).content.decode()
     assert "<div>Fri 09:00–12:00, 13:00–15:00</div>" in listed
+
+
+def test_who_may_only_look_reads_the_hours(db, signed_in):
+    calendar = Calendar.objects.create(name="Office")
+    looks = UserFactory(username="looks", is_staff=True)
+    looks.user_permissions.add(Permission.objects.get(codename="view_calendar"))
+    url = reverse("admin:approvals_calendar_change", args=[calendar.pk])
+    html = signed_in(looks).get(url).content.decode()
+    assert "<div>Mon 09:00–17:00</div>" in html
+    assert "A day left blank" not in html
 
 
 @pytest.mark.parametrize(

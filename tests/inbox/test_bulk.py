@@ -272,6 +272,15 @@ def test_all_of_them_are_taken_back_at_once_and_only_once(gate, web):
     assert AuditEvent.objects.filter(action="undone").count() == 3
 
 
+def test_what_was_taken_back_is_not_decided_by_sending_the_old_form_again(gate, web):
+    _, form = held(web, gate, 2)
+    web.post(UNDO, {"batch": form["batch"]})
+    again = text(web.post(URL, form))
+    assert again.count("You have taken this back.") == 2
+    assert Decision.objects.exclude(withdrawn_at=None).count() == Decision.objects.count() == 2
+    assert not ApprovalTask.objects.exclude(settles_at=None).exists()
+
+
 def test_whatever_has_become_final_meanwhile_is_reported(gate, web):
     _, form = held(web, gate, 2)
     first = ApprovalTask.objects.order_by("id").first()

@@ -15,7 +15,7 @@ from approvals.errors import CannotDecide
 from approvals.models import ApprovalTask, AuditEvent, Callback, Decision, Gate, User
 from approvals.states import Verdict
 from tests.conftest import TEAM, person
-from tests.factories import GateFactory, task_for
+from tests.factories import GateFactory, UserFactory, task_for
 
 SignIn = Callable[..., Client]
 FORM = {
@@ -118,6 +118,23 @@ def test_each_choice_is_a_button_with_its_own_output(web: Client) -> None:
     output = output_of(task)
     assert (output["choice"], output["output"]) == ("half", {"share": 0.5})
     assert b"Chose <strong>Pay half</strong>" in web.get(f"/tasks/{task.pk}/").content
+
+
+def test_each_choice_says_what_it_leads_to(web: Client, bob: User) -> None:
+    UserFactory(groups=[TEAM])
+    UserFactory(groups=[TEAM])
+    task = task_for(GateFactory(groups=[TEAM], choices=CHOICES, quorum=2, veto=False))
+    decide(task.pk, person(bob), Verdict.APPROVE, choice="half", via=Decision.Via.INBOX)
+    [half, every, fraud] = [
+        web.get(url(task, f"?verdict={verdict}&choice={key}")).content.decode()
+        for verdict, key in (("approve", "half"), ("approve", "all"), ("reject", "fraud"))
+    ]
+    assert "goes on." in half
+    assert "more approval" not in half
+    assert "1 more approval is needed after yours" in every
+    assert "It is rejected once it can’t get its approvals any more." in fraud
+    said = web.get(f"/tasks/{task.pk}/").content.decode()
+    assert [one in said for one in ("Pay half:", "Pay all:", "Report fraud:")] == [True] * 3
 
 
 @pytest.mark.parametrize(

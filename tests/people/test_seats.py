@@ -9,11 +9,13 @@ import pytest
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
+from approvals.decisions.decide import decide
 from approvals.decisions.rules import can_decide, check_can_decide
 from approvals.inbox.address import Address, Tab
 from approvals.inbox.queries import overview, page
 from approvals.models import ApprovalTask, Decision, Gate, Place, Stage, User
-from tests.conftest import person
+from approvals.states import Verdict
+from tests.conftest import TEAM, person
 from tests.factories import GateFactory, UserFactory, task_for
 
 T = TypeVar("T")
@@ -133,6 +135,15 @@ def test_what_waits_for_somebody_is_what_they_can_decide(
         assert counts[Tab.TEAM] == len(team), user
         seen += len(mine)
     assert seen > 10
+
+
+def test_a_settled_task_is_counted_once_for_whoever_sits_at_several_stages(alice: User) -> None:
+    gate = GateFactory(groups=[TEAM])
+    for position in (1, 2):
+        Stage.objects.create(gate=gate, position=position, name=f"{position}").users.set([alice])
+    decide(task_for(gate).pk, person(alice), Verdict.REJECT, comment="No", via="inbox")
+    assert overview(person(alice)).counts[Tab.DONE] == 1
+    assert len(page(person(alice), Address(tab=Tab.DONE))) == 1
 
 
 def _fresh(world: World) -> list[ApprovalTask]:
